@@ -1,0 +1,1 @@
+"""A pytest plugin that turns a production checklist into a verdict with evidence."""

@@ -1,0 +1,1 @@
+"""Checks that prove each checklist item against a deployment."""
