@@ -1,0 +1,93 @@
+"""The readiness record: everything a verdict rests on, and the verdict, in one JSON file.
+
+The record contains its own inputs, so that anybody can judge it again offline. ``digest`` is over
+the canonical bytes of all other fields.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from pytest_rustybt_ready.canonical import digest, to_bytes
+from pytest_rustybt_ready.checklist import Checklist
+from pytest_rustybt_ready.errors import RecordError
+from pytest_rustybt_ready.statements import Statement
+from pytest_rustybt_ready.values import CheckInfo, CheckResult, ProofResult, RunInfo, Subject, Value
+from pytest_rustybt_ready.verdict import Inputs, Verdict, judge
+
+FORMAT: Literal["rustybt-readiness/1"] = "rustybt-readiness/1"
+
+
+class Changes(Value, frozen=True, kw_only=True):
+    """What differs from the run before, by item id. ``previous`` is that run's record digest."""
+
+    previous: str = ""
+    fixed: tuple[str, ...] = ()
+    regressed: tuple[str, ...] = ()
+    newly_stale: tuple[str, ...] = ()
+
+
+class Record(Value, frozen=True, kw_only=True):
+    """One run, complete: what was asked, what was seen, what follows from it."""
+
+    format: Literal["rustybt-readiness/1"] = FORMAT
+    run: RunInfo
+    subject: Subject
+    checklist: Checklist
+    checks: tuple[CheckInfo, ...]
+    results: tuple[CheckResult, ...]
+    proofs: tuple[ProofResult, ...]
+    statements: tuple[Statement, ...]
+    broken: tuple[str, ...]
+    verdict: Verdict
+    changes: Changes = Changes()
+    digest: str = ""
+
+    def inputs(self) -> Inputs:
+        """Return what the verdict is a function of."""
+        return Inputs(
+            checklist=self.checklist,
+            stage=self.run.stage,
+            scope=self.run.scope,
+            facts=self.subject.facts,
+            checks=self.checks,
+            results=self.results,
+            proofs=self.proofs,
+            statements=self.statements,
+            interrupted=self.run.interrupted,
+            broken=self.broken,
+        )
+
+    def sealed(self) -> Record:
+        """Return the record with its digest filled in."""
+        return msgspec.structs.replace(self, digest=self.expected_digest())
+
+    def expected_digest(self) -> str:
+        """Return the digest that the record's contents have."""
+        return digest(msgspec.structs.replace(self, digest=""))
+
+
+def dump(record: Record) -> bytes:
+    """Return *record* as canonical JSON with a final newline."""
+    return to_bytes(record) + b"\n"
+
+
+def load(path: Path) -> Record:
+    """Read a record; raise RecordError if it is unreadable, altered, or contradicts itself."""
+    try:
+        record = msgspec.json.decode(path.read_bytes(), type=Record)
+    except OSError as error:
+        raise RecordError(f"{path}: cannot be read: {error.strerror}") from error
+    except msgspec.DecodeError as error:
+        raise RecordError(f"{path}: not a readiness record: {error}") from error
+    if record.digest != record.expected_digest():
+        raise RecordError(
+            f"{path}: altered since it was written: it says {record.digest}, "
+            f"its contents give {record.expected_digest()}"
+        )
+    if judge(record.inputs(), record.verdict.at) != record.verdict:
+        raise RecordError(f"{path}: its verdict does not follow from what it records")
+    return record
