@@ -18,8 +18,11 @@ them as one message on stderr and exits 1; whatever is not in this tree is a def
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 class RustyBTError(Exception):

@@ -1,0 +1,61 @@
+"""Where things are in a deployment's home."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """The layout of the folder *root*. Building one touches no file and promises none."""
+
+    root: Path
+
+    @property
+    def env_file(self) -> Path:
+        """The settings and, unless it has a file of its own, the encryption key; mode 0600."""
+        return self.root / ".env"
+
+    @property
+    def key_file(self) -> Path:
+        """The encryption key where it is kept apart from the settings; mode 0600."""
+        return self.root / "encryption.key"
+
+    @property
+    def config(self) -> Path:
+        """What operators write: alert rules, contacts, strategies' parameters."""
+        return self.root / "config"
+
+    @property
+    def state(self) -> Path:
+        """What the engine writes: vault, journal, catalog."""
+        return self.root / "state"
+
+    @property
+    def vault_file(self) -> Path:
+        """The encrypted credentials; mode 0600."""
+        return self.state / "vault.json"
+
+    @property
+    def logs(self) -> Path:
+        """Log files, unless ``LOG_DIR`` names another folder."""
+        return self.root / "logs"
+
+    @property
+    def backups(self) -> Path:
+        """Local backups, unless ``BACKUP_DIR`` names another folder."""
+        return self.root / "backups"
+
+    @property
+    def readiness(self) -> Path:
+        """Records that readiness checks read: drills, benchmarks, signed statements."""
+        return self.root / "readiness"
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """The folders that a home consists of, each of mode 0700."""
+        return (self.config, self.state, self.logs, self.backups, self.readiness)

@@ -1,0 +1,1 @@
+"""Keys, the vault of credentials, and redaction."""

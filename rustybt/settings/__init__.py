@@ -1,0 +1,32 @@
+"""A deployment's settings: read from ``.env`` and the environment, validated, frozen."""
+
+from rustybt.settings.env_file import EnvFile, decode, parse_env, read_env_file
+from rustybt.settings.loading import ENCRYPTION_KEY, load_settings, venue_variables
+from rustybt.settings.model import (
+    CREDENTIAL_FIELDS,
+    EffectiveSetting,
+    Settings,
+    VenueSettings,
+    venue_key,
+)
+from rustybt.settings.values import Environment
+from rustybt.settings.venues import PRACTICE, VENUES, required_fields
+
+__all__ = [
+    "CREDENTIAL_FIELDS",
+    "ENCRYPTION_KEY",
+    "PRACTICE",
+    "VENUES",
+    "EffectiveSetting",
+    "EnvFile",
+    "Environment",
+    "Settings",
+    "VenueSettings",
+    "decode",
+    "load_settings",
+    "parse_env",
+    "read_env_file",
+    "required_fields",
+    "venue_key",
+    "venue_variables",
+]
