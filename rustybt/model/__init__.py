@@ -1,0 +1,80 @@
+"""Pure values: instruments, market data, orders, fills and events, on exact decimals."""
+
+from rustybt.model.bar import Bar, Quote
+from rustybt.model.errors import (
+    ConflictingFillError,
+    InvalidTransitionError,
+    InvalidValueError,
+    ModelError,
+    OverfillError,
+    PrecisionError,
+)
+from rustybt.model.event import (
+    BarClosed,
+    BookEntry,
+    CashMoved,
+    Charged,
+    ChargeKind,
+    ConnectionLost,
+    ConnectionRestored,
+    DividendPaid,
+    Event,
+    OperatorCommand,
+    OrderFilled,
+    OrderUpdated,
+    QuoteChanged,
+    SharesSplit,
+    TimerFired,
+)
+from rustybt.model.fill import Fill, Liquidity
+from rustybt.model.instrument import Instrument, InstrumentKind, Side
+from rustybt.model.money import Rounding, decimal
+from rustybt.model.order import (
+    CLOSED,
+    TRANSITIONS,
+    Order,
+    OrderState,
+    OrderType,
+    TimeInForce,
+    TrailUnit,
+)
+
+__all__ = [
+    "CLOSED",
+    "TRANSITIONS",
+    "Bar",
+    "BarClosed",
+    "BookEntry",
+    "CashMoved",
+    "ChargeKind",
+    "Charged",
+    "ConflictingFillError",
+    "ConnectionLost",
+    "ConnectionRestored",
+    "DividendPaid",
+    "Event",
+    "Fill",
+    "Instrument",
+    "InstrumentKind",
+    "InvalidTransitionError",
+    "InvalidValueError",
+    "Liquidity",
+    "ModelError",
+    "OperatorCommand",
+    "Order",
+    "OrderFilled",
+    "OrderState",
+    "OrderType",
+    "OrderUpdated",
+    "OverfillError",
+    "PrecisionError",
+    "Quote",
+    "QuoteChanged",
+    "Rounding",
+    "SharesSplit",
+    "Side",
+    "TimeInForce",
+    "TimerFired",
+    "TrailUnit",
+    "decimal",
+]
