@@ -112,7 +112,10 @@ def locked(folder: Path, *, seconds: float = LOCK_SECONDS) -> Iterator[None]:
     The lock is on the folder itself, so it leaves no file behind, and the kernel drops it when the
     process dies, so it is never stale. It is not reentrant.
     """
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        raise HomeError(f"cannot use the folder {folder}: {error.strerror}") from error
     try:
         _acquire(descriptor, folder, seconds)
         yield

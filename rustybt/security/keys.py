@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-import itertools
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from cryptography.fernet import Fernet
@@ -17,9 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 KEY_BYTES = 32
-# 32 random bytes hold about 30 different values; fewer than 16 has odds below 1e-15.
 _MIN_DISTINCT_BYTES = 16
-_LONGEST_STEADY_RUN = 8
 _FINGERPRINT_CHARACTERS = 16
 _REMEDY = "make one with `python -m rustybt keygen`"
 
@@ -33,7 +31,7 @@ def check_key(key: SecretStr, *, name: str = "the encryption key") -> bytes:
     """Return the 32 bytes of *key*; raise `KeyFileError`, calling it *name*, if it is no good key.
 
     Refused are keys that are not 32 bytes in URL-safe base64, and keys that nobody's random
-    generator made: few distinct bytes, one pattern repeated, or counting up or down.
+    generator made: few distinct bytes, a repeated pattern, counting, or a typed phrase.
     """
     try:
         text = key.get_secret_value().encode("ascii")
@@ -46,23 +44,36 @@ def check_key(key: SecretStr, *, name: str = "the encryption key") -> bytes:
             expected=f"{KEY_BYTES} bytes in URL-safe base64, 44 characters",
             remedy=_REMEDY,
         )
-    if len(set(raw)) < _MIN_DISTINCT_BYTES or _longest_steady_run(raw) > _LONGEST_STEADY_RUN:
+    if any(looks_made_up(raw) for looks_made_up in _WEAKNESSES):
         raise KeyFileError(
-            f"{name} is weak: its bytes follow a pattern",
-            expected="32 random bytes",
+            f"{name} is weak: its bytes are not random",
+            expected=f"{KEY_BYTES} random bytes",
             remedy=_REMEDY,
         )
     return raw
 
 
-def _longest_steady_run(raw: bytes) -> int:
-    """Return the length of the longest stretch whose bytes differ by one constant step."""
-    steps = [(after - before) % 256 for before, after in itertools.pairwise(raw)]
-    longest = run = 1
-    for before, after in itertools.pairwise(steps):
-        run = run + 1 if before == after else 1
-        longest = max(longest, run)
-    return longest + 1
+def _few_distinct(raw: bytes) -> bool:
+    return len(set(raw)) < _MIN_DISTINCT_BYTES
+
+
+def _periodic(raw: bytes) -> bool:
+    return any(raw[step:] == raw[:-step] for step in range(1, len(raw) // 2 + 1))
+
+
+def _typed(raw: bytes) -> bool:
+    """Tell whether the bytes are a typed phrase: all of them printable ASCII."""
+    return all(32 <= byte < 127 for byte in raw)
+
+
+def _counting(raw: bytes) -> bool:
+    """Tell whether most bytes differ from the one before by the same step."""
+    steps = [(after - before) % 256 for before, after in pairwise(raw)]
+    return max(steps.count(step) for step in steps) > len(steps) // 2
+
+
+# Each of these is seen in less than one of 10^13 random keys.
+_WEAKNESSES = (_few_distinct, _periodic, _typed, _counting)
 
 
 def check_keys(keys: Iterable[SecretStr]) -> tuple[SecretStr, ...]:

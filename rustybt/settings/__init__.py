@@ -1,7 +1,13 @@
 """A deployment's settings: read from ``.env`` and the environment, validated, frozen."""
 
 from rustybt.settings.env_file import EnvFile, decode, parse_env, read_env_file
-from rustybt.settings.loading import ENCRYPTION_KEY, load_settings, venue_variables
+from rustybt.settings.judgements import Judgement, judge
+from rustybt.settings.loading import (
+    ENCRYPTION_KEY,
+    credential_of,
+    load_settings,
+    venue_variables,
+)
 from rustybt.settings.model import (
     CREDENTIAL_FIELDS,
     EffectiveSetting,
@@ -20,9 +26,12 @@ __all__ = [
     "EffectiveSetting",
     "EnvFile",
     "Environment",
+    "Judgement",
     "Settings",
     "VenueSettings",
+    "credential_of",
     "decode",
+    "judge",
     "load_settings",
     "parse_env",
     "read_env_file",

@@ -56,10 +56,16 @@ class EnvFile:
         return "".join([*kept, self.text[position:]])
 
     def with_value(self, key: str, value: str) -> str:
-        """Return the text with *key*, which it must assign exactly once, set to plain *value*."""
+        """Return the text with the one plain value of *key* replaced, its line otherwise kept.
+
+        Raises ``ValueError`` if *key* is not assigned or its value does not stand there as it is.
+        """
         (old,) = (found for found in self.assignments if found.key == key)
-        newline = "\r\n" if self.text[: old.end].endswith("\r\n") else "\n"
-        return f"{self.text[: old.start]}{key}={value}{newline}{self.text[old.end :]}"
+        line = self.text[old.start : old.end]
+        head, found, tail = line.partition(old.value)
+        if not old.value or not found:
+            raise ValueError(f"{self.name}:{old.line}: the value of {key} is not plain")
+        return f"{self.text[: old.start]}{head}{value}{tail}{self.text[old.end :]}"
 
     def lines_containing(self, part: str) -> tuple[int, ...]:
         """Return the numbers (from 1) of the lines where *part* stands, comments included."""

@@ -101,6 +101,14 @@ def load_settings(home: Path, environ: Mapping[str, str]) -> Settings:
     return settings
 
 
+def credential_of(key: str) -> tuple[str, str] | None:
+    """Return the venue and field of a credential that *key* names, or ``None`` for other keys."""
+    known = KNOWN.get(key)
+    if known is None or known.field not in CREDENTIAL_FIELDS:
+        return None
+    return known.venue, known.field
+
+
 def venue_variables(environ: Mapping[str, str], venue: str) -> dict[str, str]:
     """Return the non-empty credentials of *venue* that stand in *environ*, by field."""
     named = {field: environ.get(venue_key(venue, field), "") for field in CREDENTIAL_FIELDS}

@@ -1,0 +1,24 @@
+"""The commands and their names. A command's module imports what is heavy when it runs."""
+
+from __future__ import annotations
+
+import typer
+
+from rustybt.cli import config, credentials, home, keys
+
+app = typer.Typer(
+    help="A trading engine on exact money that ships with its own proof of readiness.",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command("init")(home.init)
+app.command("keygen")(keys.keygen)
+app.command("rotate-keys")(keys.rotate)
+app.command("encrypt-credentials")(credentials.encrypt)
+app.command("verify-config")(config.verify)
+
+_credentials = typer.Typer(help="Look at stored credentials, never at their values.")
+_credentials.command("list")(credentials.list_)
+app.add_typer(_credentials, name="credentials")
