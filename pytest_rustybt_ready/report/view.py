@@ -1,0 +1,257 @@
+"""A record arranged for reading: each item beside its verdict, checks, evidence and signatures."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from pytest_rustybt_ready.checklist import Item, Section
+from pytest_rustybt_ready.record import Record
+from pytest_rustybt_ready.report.text import count
+from pytest_rustybt_ready.statements import Statement
+from pytest_rustybt_ready.values import (
+    CheckInfo,
+    CheckResult,
+    Disposition,
+    ProofOutcome,
+    ProofResult,
+    ProofState,
+    Scope,
+)
+from pytest_rustybt_ready.verdict import ItemVerdict, SectionVerdict, Status
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckView:
+    """A check with all that it left in the record; ``info`` is None if it was never collected."""
+
+    check: str
+    info: CheckInfo | None
+    results: tuple[CheckResult, ...]
+    proofs: tuple[ProofResult, ...]
+
+    @property
+    def seconds(self) -> float:
+        """Return the time that its runs took, in seconds."""
+        return sum(result.seconds for result in self.results)
+
+    @property
+    def proven(self) -> frozenset[str]:
+        """Return the names of the controls under which it failed, as it should."""
+        good = (proof for proof in self.proofs if proof.outcome is ProofOutcome.PROVEN)
+        return frozenset(proof.control for proof in good)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One item or sub-item as a report shows it."""
+
+    item: Item
+    section: Section
+    verdict: ItemVerdict
+    checks: tuple[CheckView, ...]
+    statements: tuple[Statement, ...]
+
+    @property
+    def disposition(self) -> Disposition:
+        """Return what became of the item."""
+        return self.verdict.disposition
+
+    @property
+    def blocks(self) -> bool:
+        """Whether the item stands between the run and READY."""
+        return self.verdict.blocking and not self.disposition.satisfied
+
+    @property
+    def seconds(self) -> float:
+        """Return the time that its checks took, in seconds."""
+        return sum(check.seconds for check in self.checks)
+
+    @property
+    def looked_at(self) -> datetime | None:
+        """Return when the newest of its evidence was gathered."""
+        started = [result.started for check in self.checks for result in check.results]
+        return max(started, default=None)
+
+    @property
+    def remedy(self) -> str:
+        """Return what to do: what its checks advise, or else what the checklist does."""
+        results = (result for check in self.checks for result in check.results)
+        return next((result.remedy for result in results if result.remedy), self.item.remedy)
+
+    @property
+    def command(self) -> str:
+        """Return the command that runs this item alone."""
+        return f"pytest --ready-item {self.item.id}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chapter:
+    """A section with its lines, in order."""
+
+    section: Section
+    verdict: SectionVerdict
+    lines: tuple[Line, ...]
+    supporting: tuple[CheckView, ...]
+    in_scope: bool
+
+    def subsections(self) -> tuple[tuple[str, str, tuple[Line, ...]], ...]:
+        """Return id, title and lines of each subsection."""
+        grouped: defaultdict[str, list[Line]] = defaultdict(list)
+        for line in self.lines:
+            grouped[line.item.subsection].append(line)
+        titles = self.section.subsections
+        return tuple((key, titles.get(key, ""), tuple(found)) for key, found in grouped.items())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """A whole record, arranged."""
+
+    record: Record
+    chapters: tuple[Chapter, ...]
+
+    @property
+    def lines(self) -> tuple[Line, ...]:
+        """Return all lines of all chapters, in order."""
+        return tuple(line for chapter in self.chapters for line in chapter.lines)
+
+    @property
+    def total(self) -> int:
+        """Return the number of items proper, sub-items not counted."""
+        return sum(self.record.verdict.counts.values())
+
+    @property
+    def satisfied(self) -> int:
+        """Return how many items proper are satisfied."""
+        return sum(
+            n for name, n in self.record.verdict.counts.items() if Disposition(name).satisfied
+        )
+
+    @property
+    def status(self) -> Status:
+        """Return the status of what the run was asked about."""
+        verdict = self.record.verdict
+        return verdict.status if self.whole else verdict.scope_status
+
+    @property
+    def whole(self) -> bool:
+        """Whether the run was asked about everything."""
+        return self.record.run.scope.kind == "whole"
+
+    def section_of(self, key: str) -> Section | None:
+        """Return the section called *key*."""
+        return self.record.checklist.section(key)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proven:
+    """How many automated items that ran were shown to be able to fail, and which were not."""
+
+    ran: int
+    proven: int
+    failed: tuple[str, ...]
+    not_run: tuple[str, ...]
+    without_control: tuple[str, ...]
+
+
+def arrange(record: Record) -> View:
+    """Return *record* arranged by section and item."""
+    checks = _checks(record)
+    statements: defaultdict[str, list[Statement]] = defaultdict(list)
+    for statement in sorted(record.statements, key=lambda s: (s.signed_at, s.signer, s.digest)):
+        statements[statement.item].append(statement)
+    verdicts = {verdict.id: verdict for verdict in record.verdict.items}
+    lines = [
+        Line(
+            item=item,
+            section=record.checklist.section_of(item),
+            verdict=verdicts[item.id],
+            checks=tuple(checks[check] for check in verdicts[item.id].checks),
+            statements=tuple(statements[item.id]),
+        )
+        for item in record.checklist.items
+        if item.id in verdicts
+    ]
+    return View(record=record, chapters=_chapters(record, lines, checks))
+
+
+def proven(record: Record) -> Proven:
+    """Count the proofs of the automated items proper that ran."""
+    ran = {result.check for result in record.results}
+    claimed = {item_id for c in record.checks if c.check in ran for item_id in c.items}
+    held = {i if i.count(".") == 2 else i.rpartition(".")[0] for i in claimed}
+    states = {v.id: v.proof for v in record.verdict.items if v.id in held}
+    states = {key: state for key, state in states.items() if state is not ProofState.NOT_NEEDED}
+
+    def having(wanted: ProofState) -> tuple[str, ...]:
+        return tuple(key for key, state in states.items() if state is wanted)
+
+    return Proven(
+        ran=len(states),
+        proven=len(having(ProofState.PROVEN)),
+        failed=having(ProofState.FAILED),
+        not_run=having(ProofState.NOT_RUN),
+        without_control=having(ProofState.NO_CONTROL),
+    )
+
+
+def arithmetic(counts: dict[str, int]) -> str:
+    """Return ``175 = 24 passed + 0 signed + …`` over all dispositions."""
+    parts = " + ".join(f"{counts[name.value]} {name}" for name in Disposition)
+    return f"{sum(counts.values())} = {parts}"
+
+
+def scope_words(scope: Scope, record: Record) -> str:
+    """Name what a run was asked about."""
+    if scope.kind == "items":
+        return f"{count(len(scope.items), 'item')}: {', '.join(scope.items)}"
+    if scope.kind == "sections":
+        found = (record.checklist.section(key) for key in scope.sections)
+        named = [f"{s.number} {s.title}" for s in found if s is not None]
+        return f"{count(len(named), 'section')}: {', '.join(named)}"
+    return "the whole checklist"
+
+
+def _checks(record: Record) -> dict[str, CheckView]:
+    infos = {info.check: info for info in record.checks}
+    results: defaultdict[str, list[CheckResult]] = defaultdict(list)
+    for result in record.results:
+        results[result.check].append(result)
+    proofs: defaultdict[str, list[ProofResult]] = defaultdict(list)
+    for proof in record.proofs:
+        proofs[proof.check].append(proof)
+    return {
+        check: CheckView(
+            check=check,
+            info=infos.get(check),
+            results=tuple(sorted(results[check], key=lambda r: (r.started, r.outcome, r.reason))),
+            proofs=tuple(sorted(proofs[check], key=lambda p: (p.control, p.at))),
+        )
+        for check in sorted({*infos, *results})
+    }
+
+
+def _chapters(
+    record: Record, lines: Iterable[Line], checks: dict[str, CheckView]
+) -> tuple[Chapter, ...]:
+    by_section: defaultdict[str, list[Line]] = defaultdict(list)
+    for line in lines:
+        by_section[line.section.key].append(line)
+    supporting: defaultdict[str, list[CheckView]] = defaultdict(list)
+    for check in checks.values():
+        if check.info is not None and not check.info.items:
+            supporting[check.info.section].append(check)
+    sections = {section.key: section for section in record.checklist.sections}
+    return tuple(
+        Chapter(
+            section=sections[verdict.key],
+            verdict=verdict,
+            lines=tuple(by_section[verdict.key]),
+            supporting=tuple(supporting[verdict.key]),
+            in_scope=any(line.verdict.in_scope for line in by_section[verdict.key]),
+        )
+        for verdict in record.verdict.sections
+    )
