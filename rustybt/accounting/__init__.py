@@ -1,0 +1,22 @@
+"""Books on exact decimals, what they are worth, and how well they did.
+
+:mod:`rustybt.accounting.performance` needs numpy and is imported by its own name.
+"""
+
+from rustybt.accounting.errors import LedgerError, MissingPriceError, UnknownInstrumentError
+from rustybt.accounting.ledger import Ledger
+from rustybt.accounting.portfolio import Valuation, value
+from rustybt.accounting.state import Account, CostMethod, LedgerState, Position
+
+__all__ = [
+    "Account",
+    "CostMethod",
+    "Ledger",
+    "LedgerError",
+    "LedgerState",
+    "MissingPriceError",
+    "Position",
+    "UnknownInstrumentError",
+    "Valuation",
+    "value",
+]

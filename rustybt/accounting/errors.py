@@ -1,0 +1,25 @@
+"""What can be wrong with a change of the books.
+
+.. code-block:: text
+
+    RustyBTError
+    └── LedgerError                 the books cannot take this change
+        ├── UnknownInstrumentError  it trades what the ledger was never told about
+        └── MissingPriceError       a valuation lacks prices or exchange rates
+"""
+
+from __future__ import annotations
+
+from rustybt.errors import RustyBTError
+
+
+class LedgerError(RustyBTError):
+    """A change that the books cannot take; nothing was booked."""
+
+
+class UnknownInstrumentError(LedgerError):
+    """A change names an instrument that the ledger was never told about."""
+
+
+class MissingPriceError(LedgerError):
+    """A valuation lacks prices or exchange rates; the message lists all of them."""
