@@ -1,0 +1,150 @@
+"""Find functions that do nothing, and exceptions that vanish."""
+
+from __future__ import annotations
+
+import ast
+import re
+from typing import TYPE_CHECKING
+
+from readiness_tests.detectors.syntax import (
+    Names,
+    Place,
+    has_docstring,
+    is_declaration,
+    last_part,
+    places,
+    text_of,
+    without_docstring,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from readiness_tests.detectors.finding import Finding
+    from readiness_tests.detectors.source import Source
+
+_UNFINISHED = re.compile(
+    r"\b(coming soon|not (yet )?implemented|not implemented yet|under construction"
+    r"|to be (done|implemented)|implement me|work in progress)\b",
+    re.IGNORECASE,
+)
+_OUTPUT = frozenset(
+    {"print", "echo", "secho", "write", "debug", "info", "warning", "error", "critical", "log"}
+)
+_BROAD = frozenset({"Exception", "BaseException"})
+_LIFECYCLE = frozenset({"__init__", "__del__", "__enter__", "__exit__", "__aexit__"})
+
+
+def body_findings(source: Source, names: Names) -> Iterator[Finding]:
+    """Yield a finding for each empty body, unfinished function and swallowed exception."""
+    for place in places(source.tree):
+        if _does_nothing(place.node.body) and not _may_do_nothing(place, names):
+            message = f"{place.qualname} does nothing: implement it or delete it"
+            yield source.finding(place.node, "empty-body", message)
+    for node in ast.walk(source.tree):
+        yield from _swallowed(source, node, names)
+        if isinstance(node, ast.ClassDef) and _is_hollow(node):
+            message = f"{node.name} is an empty class: implement it or delete it"
+            yield source.finding(node, "empty-body", message)
+        if isinstance(node, ast.Call | ast.Raise) and _announces_absence(node):
+            message = "says that something is not implemented"
+            yield source.finding(node, "unfinished", message)
+
+
+def _does_nothing(body: Sequence[ast.stmt]) -> bool:
+    return all(map(_is_void, without_docstring(body)))
+
+
+def _is_void(statement: ast.stmt) -> bool:
+    match statement:
+        case ast.Pass() | ast.Expr(value=ast.Constant()):
+            return True
+        case ast.Return(value=None) | ast.Return(value=ast.Constant(value=None)):
+            return True
+        case ast.Raise(exc=ast.Name(id=name)) | ast.Raise(exc=ast.Call(func=ast.Name(id=name))):
+            return name == "NotImplementedError"
+    return False
+
+
+def _may_do_nothing(place: Place, names: Names) -> bool:
+    if is_declaration(place, names) or _is_generic_base(place, names):
+        return True
+    body = place.node.body
+    return has_docstring(body) and len(body) == 1 and _is_explained(place, names)
+
+
+def _is_generic_base(place: Place, names: Names) -> bool:
+    # The first function of a single dispatch is the refusal of every type not registered.
+    decorated = {last_part(names.resolve(node)) for node in place.node.decorator_list}
+    refuses = isinstance(place.node.body[-1], ast.Raise)
+    return refuses and not decorated.isdisjoint({"singledispatch", "singledispatchmethod"})
+
+
+def _is_explained(place: Place, names: Names) -> bool:
+    """Return whether a docstring is all that this kind of function needs.
+
+    So it is for steps of a life cycle with nothing to do, for an `@override` that does nothing on
+    purpose, for command groups, which exist for their help text, for fixtures that only ask for
+    other fixtures, and for the optional hooks (`on_...`) of a class that derives from nothing.
+    """
+    decorated = {last_part(names.resolve(node)) for node in place.node.decorator_list}
+    if place.node.name in _LIFECYCLE and place.owner is not None:
+        return True
+    if "fixture" in decorated:
+        return bool(place.parameters)
+    if not decorated.isdisjoint({"override", "group", "callback"}):
+        return True
+    is_hook = place.node.name.startswith("on_") and place.owner is not None
+    return is_hook and not getattr(place.owner, "bases", [])
+
+
+def _is_hollow(node: ast.ClassDef) -> bool:
+    derived = node.bases or node.keywords or node.decorator_list
+    return not derived and not has_docstring(node.body) and _does_nothing(node.body)
+
+
+def _announces_absence(node: ast.Call | ast.Raise) -> bool:
+    call = node.exc if isinstance(node, ast.Raise) else node
+    if not isinstance(call, ast.Call):
+        return False
+    name = last_part(ast.unparse(call.func)) if not isinstance(node, ast.Raise) else "print"
+    texts = filter(None, map(text_of, call.args))
+    return name in _OUTPUT and any(map(_UNFINISHED.search, texts))
+
+
+def _swallowed(source: Source, node: ast.AST, names: Names) -> Iterator[Finding]:
+    if isinstance(node, ast.Try | ast.TryStar):
+        for handler in filter(lambda h: _is_swallowing(h, names), node.handlers):
+            # With an `else`, doing nothing for a named exception is a branch like any other.
+            if not node.orelse or _is_broad(handler.type, names):
+                caught = ast.unparse(handler.type) if handler.type else "every exception"
+                message = f"swallows {caught}: handle it, or name it in contextlib.suppress"
+                yield source.finding(handler, "swallowed-exception", message)
+    if isinstance(node, ast.Call) and names.resolve(node.func) == "contextlib.suppress":
+        broad = [ast.unparse(arg) for arg in node.args if _is_broad(arg, names)]
+        for caught in broad[:1]:
+            message = f"suppresses {caught}: name the exceptions that may be ignored"
+            yield source.finding(node, "swallowed-exception", message)
+
+
+def _is_swallowing(handler: ast.ExceptHandler, names: Names) -> bool:
+    if all(isinstance(s, ast.Pass) or _is_text(s) for s in handler.body):
+        return True
+    return _is_broad(handler.type, names) and all(map(_gives_up, handler.body))
+
+
+def _is_text(statement: ast.stmt) -> bool:
+    return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
+
+
+def _gives_up(statement: ast.stmt) -> bool:
+    if isinstance(statement, ast.Return):
+        return statement.value is None or isinstance(statement.value, ast.Constant)
+    return isinstance(statement, ast.Pass | ast.Continue | ast.Break) or _is_text(statement)
+
+
+def _is_broad(node: ast.expr | None, names: Names) -> bool:
+    if isinstance(node, ast.Tuple | ast.List | ast.Starred):
+        children = [node.value] if isinstance(node, ast.Starred) else node.elts
+        return any(_is_broad(child, names) for child in children)
+    return node is None or last_part(names.resolve(node)) in _BROAD
