@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-from importlib import resources
 from typing import TYPE_CHECKING
 
 from pytest_rustybt_ready.record import Record
 from pytest_rustybt_ready.report import text
-from pytest_rustybt_ready.report.view import View, arithmetic, arrange, proven, scope_words
+from pytest_rustybt_ready.report.view import arithmetic, arrange
 
 if TYPE_CHECKING:
     from jinja2 import Environment

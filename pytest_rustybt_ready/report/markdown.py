@@ -60,11 +60,11 @@ def _head(view: View) -> str:
 
 def _chapter(chapter: Chapter) -> str:
     verdict = chapter.verdict
+    done = f"{verdict.satisfied} of {verdict.items} satisfied"
     rows = [
         f"## {chapter.section.number}. {escape(chapter.section.title)}",
         "",
-        f"{verdict.status}: {verdict.satisfied} of {verdict.items} satisfied, "
-        f"{verdict.blockers} of {verdict.blocking} blocking open.",
+        f"{verdict.status}: {done}, {verdict.blockers} of {verdict.blocking} blocking open.",
     ]
     for key, title, lines in chapter.subsections():
         rows += ["", f"### {key} {escape(title)}", ""]

@@ -20,7 +20,7 @@ from pytest_rustybt_ready.values import (
     ProofState,
     Scope,
 )
-from pytest_rustybt_ready.verdict import ItemVerdict, SectionVerdict, Status
+from pytest_rustybt_ready.verdict import Blocker, ItemVerdict, SectionVerdict, Status
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,6 +140,23 @@ class View:
     def whole(self) -> bool:
         """Whether the run was asked about everything."""
         return self.record.run.scope.kind == "whole"
+
+    @property
+    def blockers(self) -> tuple[Blocker, ...]:
+        """Return what blocks what the run was asked about.
+
+        A sub-item is left out where its item is listed, whose reason names it.
+        """
+        blockers = self.record.verdict.blockers
+        items = {blocker.item for blocker in blockers}
+        parents = {line.item.id: line.item.parent for line in self.lines}
+        return tuple(b for b in blockers if parents.get(b.item) not in items and self._asked(b))
+
+    def _asked(self, blocker: Blocker) -> bool:
+        if blocker.item:
+            return self.record.verdict.of(blocker.item).in_scope
+        sections = self.record.run.scope.sections
+        return self.whole or not blocker.section or blocker.section in sections
 
     def section_of(self, key: str) -> Section | None:
         """Return the section called *key*."""
