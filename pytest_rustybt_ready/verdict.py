@@ -85,7 +85,7 @@ class ItemVerdict(Value, frozen=True, kw_only=True):
     """What became of one item, and why.
 
     ``blocking`` items decide; ``underlying`` is what a waived item would be without its waiver;
-    ``expires`` is when a satisfied item lapses by age.
+    ``expires`` is when a satisfied item lapses by age; ``stale`` says that it has.
     """
 
     id: str
@@ -97,6 +97,7 @@ class ItemVerdict(Value, frozen=True, kw_only=True):
     checks: tuple[str, ...] = ()
     underlying: Disposition | None = None
     expires: datetime | None = None
+    stale: bool = False
 
 
 class SectionVerdict(Value, frozen=True, kw_only=True):
@@ -162,6 +163,7 @@ class Finding(NamedTuple):
     disposition: Disposition
     reason: str
     expires: datetime | None = None
+    stale: bool = False
 
 
 def judge(inputs: Inputs, at: datetime) -> Verdict:
@@ -211,7 +213,7 @@ class _Judgement:
 
     def items(self) -> tuple[ItemVerdict, ...]:
         """Judge every item; derived ones last, since they look at the others."""
-        found: dict[str, Finding] = msgspec.field(default_factory=dict)
+        found: dict[str, Finding] = {}
         leaves = [item for item in self.checklist.items if not self.checklist.children(item)]
         for item in sorted(leaves, key=lambda item: bool(item.derives)):
             found[item.id] = self._derived(item, found) if item.derives else self._leaf(item)
@@ -296,7 +298,9 @@ class _Judgement:
     def _checked(self, item: Item) -> Finding:
         claims = self.claims[item.id]
         if not claims:
-            return Finding(Disposition.NOT_RUN, "no check claims this item")
+            asked = self._in_scope(item)
+            reason = "no check claims this item" if asked else "not part of what this run judged"
+            return Finding(Disposition.NOT_RUN, reason)
         return _worst([self._check(item, check.check) for check in claims])
 
     def _check(self, item: Item, check: str) -> Finding:
@@ -318,10 +322,11 @@ class _Judgement:
             return Finding(Disposition.UNPROVEN, f"its evidence is from later: {result.started}")
         expires = None
         if item.max_age_days is not None:
-            expires = result.started + timedelta(days=item.max_age_days)
+            oldest = min([result.started, *(entry.at for entry in result.evidence)])
+            expires = oldest + timedelta(days=item.max_age_days)
             if self.at >= expires:
                 reason = f"stale: its evidence is older than {item.max_age_days} days"
-                return Finding(Disposition.UNPROVEN, reason)
+                return Finding(Disposition.UNPROVEN, reason, stale=True)
         if self.inputs.stage.reaches(Stage.PRODUCTION):
             doubt = self._doubt_at_production(item, result)
             if doubt:
@@ -345,7 +350,7 @@ class _Judgement:
             return Finding(Disposition.SIGNED, who, best.expires_at)
         lapsed = any(s.kind == "sign-off" for s in statements)
         state = "its signature has lapsed" if lapsed else "not signed yet"
-        return Finding(Disposition.AWAITING, f"{state}; {item.role} signs")
+        return Finding(Disposition.AWAITING, f"{state}; {item.role} signs", stale=lapsed)
 
     def _waived(self, item: Item, finding: Finding) -> Finding:
         waiver = self.waivers.get(item.id)
@@ -375,6 +380,7 @@ class _Judgement:
             checks=tuple(check.check for check in self.claims[item.id]),
             underlying=underlying,
             expires=finding.expires,
+            stale=finding.stale,
         )
 
     def _unwaived(self, item: Item) -> Disposition:
@@ -465,7 +471,7 @@ class _Judgement:
 
 def _by_check(results: Iterable[CheckResult]) -> dict[str, CheckResult]:
     """Index results by check; of several for one check, the worst counts."""
-    by_check: dict[str, CheckResult] = msgspec.field(default_factory=dict)
+    by_check: dict[str, CheckResult] = {}
     for result in sorted(results, key=_result_order):
         by_check.setdefault(result.check, result)
     return by_check

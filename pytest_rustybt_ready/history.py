@@ -1,0 +1,121 @@
+"""The history: one line per run in a file whose lines are chained by hash."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+
+from pytest_rustybt_ready.canonical import digest, to_bytes
+from pytest_rustybt_ready.errors import HistoryError
+from pytest_rustybt_ready.record import Changes, Record
+from pytest_rustybt_ready.values import Disposition, Stage, Value
+
+FILE = "history.jsonl"
+START = "sha256:" + "0" * 64
+
+
+class Entry(Value, frozen=True, kw_only=True):
+    """One run as the history keeps it: the disposition of each item that the run covered.
+
+    ``previous`` is the digest of the line before; ``digest`` that of this line's other fields.
+    """
+
+    previous: str
+    at: datetime
+    stage: Stage
+    status: str
+    commit: str
+    subject: str
+    record: str
+    items: dict[str, Disposition]
+    digest: str = ""
+
+    def sealed(self) -> Entry:
+        """Return the entry with its digest filled in."""
+        bare = msgspec.structs.replace(self, digest="")
+        return msgspec.structs.replace(self, digest=digest(bare))
+
+
+class History:
+    """The runs recorded in a file. A missing file is an empty history."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def entries(self) -> list[Entry]:
+        """Return all runs, oldest first; raise HistoryError at the first line that is not sound."""
+        if not self.path.exists():
+            return []
+        entries: list[Entry] = []
+        for number, line in enumerate(self.path.read_bytes().splitlines(), start=1):
+            previous = entries[-1].digest if entries else START
+            entries.append(self._entry(number, line, previous))
+        return entries
+
+    def append(self, record: Record) -> None:
+        """Add *record*'s run to the file."""
+        entries = self.entries()
+        entry = entry_of(record, entries[-1].digest if entries else START)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.open("ab") as file:
+            file.write(to_bytes(entry) + b"\n")
+
+    def set_aside(self) -> Path:
+        """Move a broken file out of the way, keeping it, and return where it went."""
+        number = 1
+        while (kept := self.path.with_suffix(f".broken-{number}.jsonl")).exists():
+            number += 1
+        return self.path.rename(kept)
+
+    def _entry(self, number: int, line: bytes, previous: str) -> Entry:
+        try:
+            entry = msgspec.json.decode(line, type=Entry)
+        except msgspec.DecodeError as error:
+            raise HistoryError(
+                f"{self.path}, line {number}: not a history entry: {error}"
+            ) from error
+        if entry.previous != previous:
+            raise HistoryError(f"{self.path}, line {number}: does not follow the line before it")
+        if entry.sealed().digest != entry.digest:
+            raise HistoryError(f"{self.path}, line {number}: altered since it was written")
+        return entry
+
+
+def entry_of(record: Record, previous: str) -> Entry:
+    """Return the history's line for *record*."""
+    items = record.verdict.items
+    return Entry(
+        previous=previous,
+        at=record.verdict.at,
+        stage=record.run.stage,
+        status=record.verdict.status,
+        commit=record.subject.commit,
+        subject=record.subject.name,
+        record=record.digest,
+        items={item.id: item.disposition for item in items if item.in_scope},
+    ).sealed()
+
+
+def changes(entries: list[Entry], record: Record) -> Changes:
+    """Compare *record* with the newest earlier runs of the same subject.
+
+    Each item is compared with the last run that covered it. *Newly stale* items are those that
+    were satisfied, and no longer are only because their evidence or signature grew too old.
+    """
+    before: dict[str, Disposition] = {}
+    related = [entry for entry in entries if entry.subject == record.subject.name]
+    for entry in related:
+        before |= entry.items
+    covered = [item for item in record.verdict.items if item.in_scope and item.id in before]
+    lost = [i for i in covered if before[i.id].satisfied and not i.disposition.satisfied]
+    stale = [item.id for item in lost if item.stale]
+    return Changes(
+        previous=related[-1].record if related else "",
+        fixed=tuple(
+            i.id for i in covered if i.disposition.satisfied and not before[i.id].satisfied
+        ),
+        regressed=tuple(item.id for item in lost if item.id not in stale),
+        newly_stale=tuple(stale),
+    )

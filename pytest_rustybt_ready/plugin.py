@@ -1,0 +1,129 @@
+"""The plugin's entry point: options, marks, and whether this run is about readiness at all.
+
+This module is imported by every pytest run of an environment that has the plugin, so it imports
+nothing heavy and, unless readiness was asked for, registers nothing more.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pytest_rustybt_ready.marks import MARK, PREFIX, SECTIONS
+
+NOT_ASKED_KEY = pytest.StashKey[tuple[Path, ...]]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options and ini keys."""
+    group = parser.getgroup("readiness", "production readiness")
+    group.addoption(
+        "--ready-stage",
+        choices=["dev", "staging", "production", "live"],
+        help="stage whose items decide (default: ini ready_stage, else dev)",
+    )
+    group.addoption(
+        "--ready-report",
+        metavar="DIR",
+        help="folder for the reports (default: ini ready_report, else readiness-report)",
+    )
+    group.addoption(
+        "--ready-item",
+        action="append",
+        default=[],
+        metavar="ID",
+        help="run only the checks of an item or of all items below an id, such as 2.2.3 or 2.2",
+    )
+    group.addoption(
+        "--ready-prove",
+        action="store_true",
+        help="also run each check's negative controls on throwaway sandboxes",
+    )
+    group.addoption(
+        "--deployment",
+        metavar="HOME",
+        help="the deployment to judge (default: a sandbox made for the run)",
+    )
+    parser.addini("ready_checklist", "checklist file to use instead of the built-in one")
+    parser.addini("ready_stage", "stage whose items decide", default="dev")
+    parser.addini("ready_report", "folder for the reports", default="readiness-report")
+    parser.addini("ready_state", "folder for history and cached proofs", default=".readiness")
+    parser.addini(
+        "ready_paths", "folders of readiness checks", type="args", default=["readiness_tests"]
+    )
+    parser.addini(
+        "ready_proof_inputs",
+        "files and folders on which proofs depend, beside the checks themselves",
+        type="args",
+        default=[],
+    )
+
+
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    """Register the hooks that projects may implement."""
+    from pytest_rustybt_ready import hookspecs
+
+    pluginmanager.add_hookspecs(hookspecs)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the marks, and the run when readiness was asked for."""
+    config.addinivalue_line("markers", f"{MARK}: a check of the production checklist")
+    for key, title in section_titles(config).items():
+        line = f"{PREFIX}{key}(*ids): a check of the section {title!r}; it claims the items named"
+        config.addinivalue_line("markers", line)
+
+    from pytest_rustybt_ready.selection import ready_paths, request_of
+
+    request = request_of(config)
+    if request.asked:
+        from pytest_rustybt_ready.run import start
+
+        start(config, request)
+    else:
+        leave_alone(config, ready_paths(config))
+
+
+def leave_alone(config: pytest.Config, folders: tuple[Path, ...]) -> None:
+    """Keep *folders* out of a run that did not ask for readiness."""
+    config.stash[NOT_ASKED_KEY] = folders
+    if config.args_source is config.ArgsSource.TESTPATHS:
+        # pytest never asks plugins whether to ignore what testpaths names
+        config.args[:] = [arg for arg in config.args if Path(arg).resolve() not in folders]
+
+
+def section_titles(config: pytest.Config) -> dict[str, str]:
+    """Return key and title of every section; reads the checklist only if it is not our own."""
+    if not config.getini("ready_checklist"):
+        return SECTIONS
+    from pytest_rustybt_ready.run import load_checklist
+
+    return {section.key: section.title for section in load_checklist(config).sections}
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave the folders of readiness checks alone unless they were asked for."""
+    folders = config.stash.get(NOT_ASKED_KEY, ())
+    return True if collection_path in folders else None
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Deselect readiness checks that live among ordinary tests, unless they were asked for."""
+    if NOT_ASKED_KEY not in config.stash:
+        return
+    checks = [item for item in items if item.get_closest_marker(MARK)]
+    if checks:
+        config.hook.pytest_deselected(items=checks)
+        items[:] = [item for item in items if not item.get_closest_marker(MARK)]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: object) -> None:
+    """Tell an xdist worker what was asked for: its own command line does not show it."""
+    from pytest_rustybt_ready.selection import request_of
+
+    config: pytest.Config = getattr(node, "config")  # noqa: B009 - xdist's node is not typed
+    worker_input: dict[str, object] = getattr(node, "workerinput")  # noqa: B009 - likewise
+    worker_input["ready_request"] = tuple(request_of(config))

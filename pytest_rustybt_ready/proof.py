@@ -1,0 +1,198 @@
+"""Proofs: a check counts only if it is known to be able to fail.
+
+Each negative control of a check becomes a test of its own. On a throwaway sandbox the check must
+first pass untouched, then the control breaks the sandbox, and the check must fail with an
+assertion. Passing, or breaking in any other way, is a failed proof.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import platform
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from _pytest.outcomes import OutcomeException
+
+from pytest_rustybt_ready.canonical import to_bytes
+from pytest_rustybt_ready.evidence import Evidence, Unproven
+from pytest_rustybt_ready.marks import Control
+from pytest_rustybt_ready.values import ProofOutcome, ProofResult
+from pytest_rustybt_ready.verdict import CANNOT_FAIL
+
+FILE = "proofs.json"
+EVIDENCE_KEY = pytest.StashKey[Evidence]()
+
+CheckCall = Callable[[], None]
+
+
+class ProofError(Exception):
+    """A proof did not succeed; ``outcome`` tells how."""
+
+    def __init__(self, outcome: ProofOutcome, detail: str) -> None:
+        super().__init__(f"{CANNOT_FAIL}: {detail}")
+        self.outcome = outcome
+        self.detail = detail
+
+
+class ProofItem(pytest.Function):
+    """One negative control of one check, run as a test."""
+
+    control: Control
+    proves: str
+    digest: str
+    detail: str = ""
+
+    @classmethod
+    def of(cls, check: pytest.Function, control: Control, digest: str) -> ProofItem:
+        """Return the proof of *check* by *control*, with the same parameters and fixtures."""
+        proof: ProofItem = cls.from_parent(
+            check.parent,
+            name=f"{check.name}[fails when {control.name}]",
+            callspec=getattr(check, "callspec", None),
+            fixtureinfo=check._fixtureinfo,  # noqa: SLF001 - the only way to copy a parametrised test
+            originalname=check.originalname,
+        )
+        proof.control = control
+        proof.proves = check.nodeid
+        proof.digest = digest
+        return proof
+
+    def runtest(self) -> None:
+        """Run the check untouched, then broken; raise ProofError unless only the second fails."""
+        self._pass_untouched()
+        if EVIDENCE_KEY in self.stash:
+            self.stash[EVIDENCE_KEY].clear()
+        with self._broken():
+            self.detail = _expect_assertion(super().runtest, self.control)
+
+    def _pass_untouched(self) -> None:
+        try:
+            super().runtest()
+        except Unproven:
+            raise
+        except (Exception, OutcomeException) as error:
+            detail = f"the check does not pass on an untouched sandbox: {first_line(error)}"
+            raise ProofError(ProofOutcome.ERROR, detail) from error
+
+    @contextmanager
+    def _broken(self) -> Iterator[None]:
+        names = inspect.signature(self.control.function).parameters
+        values = {name: self._request.getfixturevalue(name) for name in names}
+        undo = self._apply(values)
+        try:
+            yield
+        finally:
+            if undo is not None:
+                next(undo, None)
+
+    def _apply(self, values: dict[str, Any]) -> Iterator[object] | None:
+        """Break the sandbox; a control that yields is resumed afterwards, to clean up."""
+        try:
+            done = self.control.function(**values)
+            if inspect.isgenerator(done):
+                next(done)
+                return done
+        except (Exception, OutcomeException) as error:
+            detail = f"the control itself broke: {first_line(error)}"
+            raise ProofError(ProofOutcome.ERROR, detail) from error
+        return None
+
+    def repr_failure(
+        self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None
+    ) -> str | Any:
+        """Say a failed proof in a line: where it failed is not in this file."""
+        if isinstance(excinfo.value, ProofError):
+            return f"{self.proves}: {excinfo.value}"
+        return super().repr_failure(excinfo)
+
+    def result(self, error: BaseException | None, at: datetime) -> ProofResult | None:
+        """Return how the proof ended, or None if it could not be run here."""
+        if isinstance(error, Unproven | pytest.skip.Exception):
+            return None
+        outcome, detail = ProofOutcome.PROVEN, self.detail
+        if error is not None:
+            outcome = error.outcome if isinstance(error, ProofError) else ProofOutcome.ERROR
+            detail = error.detail if isinstance(error, ProofError) else first_line(error)
+        return ProofResult(
+            check=self.proves,
+            control=self.control.name,
+            outcome=outcome,
+            at=at,
+            claim=self.control.claim,
+            detail=detail,
+            digest=self.digest,
+        )
+
+
+class ProofCache:
+    """Proofs that succeeded before, kept in a file, by check and control."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._proofs = _read(path)
+
+    def find(self, check: str, control: str, digest: str) -> ProofResult | None:
+        """Return the earlier success of the same proof, if nothing it rests on has changed."""
+        known = self._proofs.get(_key(check, control))
+        if known is None or known.digest != digest:
+            return None
+        return msgspec.structs.replace(known, cached=True)
+
+    def save(self, proofs: list[ProofResult]) -> None:
+        """Add the successes among *proofs* to the file."""
+        won = [proof for proof in proofs if proof.outcome is ProofOutcome.PROVEN]
+        fresh = {_key(p.check, p.control): p for p in won if not p.cached}
+        if fresh:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            new = self.path.with_suffix(".new")
+            new.write_bytes(to_bytes(self._proofs | fresh))
+            new.replace(self.path)
+
+
+def proof_digest(check: Callable[..., object], control: Control, inputs: str) -> str:
+    """Return the digest of what a proof rests on: both functions, and the digest of *inputs*."""
+    parts = (
+        inspect.getsource(inspect.unwrap(check)),
+        inspect.getsource(control.function),
+        inputs,
+        platform.python_version(),
+    )
+    return f"sha256:{hashlib.sha256(chr(0).join(parts).encode()).hexdigest()}"
+
+
+def first_line(error: BaseException) -> str:
+    """Return an exception in one line: its type unless it is an assertion, and its message."""
+    text = str(getattr(error, "msg", None) or error).strip()
+    line = text.splitlines()[0] if text else ""
+    if isinstance(error, AssertionError | OutcomeException):
+        return line or "assertion failed"
+    return f"{type(error).__name__}: {line}" if line else type(error).__name__
+
+
+def _expect_assertion(check: CheckCall, control: Control) -> str:
+    try:
+        check()
+    except (AssertionError, pytest.fail.Exception) as error:
+        return first_line(error)
+    except (Exception, OutcomeException) as error:
+        detail = f"it broke instead of failing when {control.name}: {first_line(error)}"
+        raise ProofError(ProofOutcome.ERROR, detail) from error
+    raise ProofError(ProofOutcome.CANNOT_FAIL, f"it passed although {control.name}")
+
+
+def _key(check: str, control: str) -> str:
+    return f"{check}\n{control}"
+
+
+def _read(path: Path) -> dict[str, ProofResult]:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=dict[str, ProofResult])
+    except (OSError, msgspec.DecodeError):
+        return {}  # a cache that cannot be read only costs the time to prove again
