@@ -110,7 +110,7 @@ class ProofItem(pytest.Function):
         """Say a failed proof in a line: where it failed is not in this file."""
         if isinstance(excinfo.value, ProofError):
             return f"{self.proves}: {excinfo.value}"
-        return super().repr_failure(excinfo)
+        return super().repr_failure(excinfo, style)
 
     def result(self, error: BaseException | None, at: datetime) -> ProofResult | None:
         """Return how the proof ended, or None if it could not be run here."""

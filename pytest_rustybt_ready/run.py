@@ -207,9 +207,9 @@ class Run:
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Print the verdict."""
         if self.record is not None:
-            from pytest_rustybt_ready.report.terminal import print_summary
+            from pytest_rustybt_ready.report.terminal import write_summary
 
-            print_summary(self.record, terminalreporter)
+            write_summary(self.record, terminalreporter)
             for note in self.notes:
                 terminalreporter.write_line(note)
             if self.report_error:
