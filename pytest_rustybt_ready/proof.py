@@ -104,13 +104,11 @@ class ProofItem(pytest.Function):
             raise ProofError(ProofOutcome.ERROR, detail) from error
         return None
 
-    def repr_failure(
-        self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None
-    ) -> str | Any:
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException]) -> Any:
         """Say a failed proof in a line: where it failed is not in this file."""
         if isinstance(excinfo.value, ProofError):
             return f"{self.proves}: {excinfo.value}"
-        return super().repr_failure(excinfo, style)
+        return super().repr_failure(excinfo)
 
     def result(self, error: BaseException | None, at: datetime) -> ProofResult | None:
         """Return how the proof ended, or None if it could not be run here."""
