@@ -215,13 +215,9 @@ class Ledger:
         self._entries[entry.entry_id] = entry
         return True
 
-    def replay(self, facts: Iterable[Fill | BookEntry]) -> None:
-        """Book all *facts* in their order: fills and other entries."""
-        for fact in facts:
-            if isinstance(fact, Fill):
-                self.apply(fact)
-            else:
-                self.book(fact)
+    def record(self, fact: Fill | BookEntry) -> bool:
+        """Book *fact*, a fill or another entry; return False if it was booked before."""
+        return self.apply(fact) if isinstance(fact, Fill) else self.book(fact)
 
     def _book_dividend(self, entry: DividendPaid) -> None:
         """Receive, or pay when short, a distribution on what is held."""

@@ -14,13 +14,16 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from rustybt.accounting.ledger import Ledger
+    from rustybt.accounting.state import Position
+    from rustybt.model.instrument import Instrument
 
 
 class Valuation(Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=True):
     """The books at one set of prices. All amounts are in *currency* and exact.
 
-    *long* and *short* are the market values of the positions, short ones negative. *equity* is
-    what would be left if everything were closed at these prices without further cost.
+    *long* and *short* are the market values of the positions, short ones negative, and
+    *gross_exposure* the sum of all their sizes. *equity* is what would be left if everything were
+    closed at these prices without further cost.
     *initial_margin* is what the positions bind, *maintenance_margin* the equity below which the
     venue closes them.
     """
@@ -29,6 +32,7 @@ class Valuation(Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_fiel
     cash: Decimal
     long: Decimal
     short: Decimal
+    gross_exposure: Decimal
     equity: Decimal
     realised: Decimal
     unrealised: Decimal
@@ -39,13 +43,8 @@ class Valuation(Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_fiel
     maintenance_margin: Decimal
 
     @property
-    def gross_exposure(self) -> Decimal:
-        """Value of all positions, long and short alike."""
-        return subtract(self.long, self.short)
-
-    @property
     def net_exposure(self) -> Decimal:
-        """Value of the long positions less that of the short ones."""
+        """Value of the long positions less what the short ones owe."""
         return add(self.long, self.short)
 
     @property
@@ -75,36 +74,61 @@ def value(
 
     *prices* has a price in quote currency for each open position, *rates* for each other currency
     how much *currency* one unit of it is worth. Raise
-    :class:`~rustybt.accounting.errors.MissingPriceError` listing all that are missing; a position
-    without a price is never taken to be worth nothing.
+    :class:`~rustybt.accounting.errors.MissingPriceError` listing all that are missing (a position
+    without a price is never taken to be worth nothing), and
+    :class:`~rustybt.accounting.errors.LedgerError` for a rate that cannot be.
     """
     positions = ledger.positions()
-    known = {**(rates or {}), currency: ONE}
-    if rates and rates.get(currency, ONE) != ONE:
-        raise LedgerError(f"one {currency} is worth one {currency}, not {rates[currency]}")
+    known = _checked(rates or {}, currency)
     _require(ledger, [*positions], prices, known)
-    sums = dict.fromkeys(Valuation.__struct_fields__[1:], ZERO)
-
-    def count(name: str, amount: Decimal, rate: Decimal) -> None:
-        sums[name] = add(sums[name], multiply(amount, rate))
-
+    sums = _Sums()
     for each in ledger.currencies:
         account, rate = ledger.account(each), known[each]
         for name in ("cash", "realised", "fees", "income", "charges"):
-            count(name, getattr(account, name), rate)
+            sums.count(name, getattr(account, name), rate)
         # What contracts cost was not paid: with it, their value counts like any other position's.
-        count("equity", subtract(account.cash, account.margined_cost), rate)
+        sums.count("equity", subtract(account.cash, account.margined_cost), rate)
     for symbol, position in positions.items():
         instrument, price = ledger.instrument(symbol), prices[symbol]
-        rate = known[instrument.quote]
+        sums.count_position(position, price, instrument, known[instrument.quote])
+    return Valuation(currency=currency, **sums.amounts)
+
+
+class _Sums:
+    """The amounts of a valuation, added up in its currency."""
+
+    def __init__(self) -> None:
+        self.amounts = dict.fromkeys(Valuation.__struct_fields__[1:], ZERO)
+
+    def count(self, name: str, amount: Decimal, rate: Decimal) -> None:
+        """Add *amount*, of which one unit is worth *rate*, to the field *name*."""
+        self.amounts[name] = add(self.amounts[name], multiply(amount, rate))
+
+    def count_position(
+        self, position: Position, price: Decimal, instrument: Instrument, rate: Decimal
+    ) -> None:
+        """Add an open position at *price*."""
         worth = position.value(price)
-        count("long" if worth > ZERO else "short", worth, rate)
-        count("equity", worth, rate)
-        count("unrealised", position.unrealised(price), rate)
         size = worth.copy_abs()
-        count("initial_margin", multiply(size, instrument.initial_margin), rate)
-        count("maintenance_margin", multiply(size, instrument.maintenance_margin), rate)
-    return Valuation(currency=currency, **sums)
+        self.count("long" if position.quantity > ZERO else "short", worth, rate)
+        self.count("gross_exposure", size, rate)
+        self.count("equity", worth, rate)
+        self.count("unrealised", position.unrealised(price), rate)
+        self.count("initial_margin", multiply(size, instrument.initial_margin), rate)
+        self.count("maintenance_margin", multiply(size, instrument.maintenance_margin), rate)
+
+
+def _checked(rates: Mapping[str, Decimal], currency: str) -> dict[str, Decimal]:
+    """Return *rates* with the one of *currency* itself; raise for a rate that cannot be."""
+    wrong = [f"{rate} for {name}" for name, rate in sorted(rates.items()) if rate <= ZERO]
+    if rates.get(currency, ONE) != ONE:
+        wrong.append(f"{rates[currency]} for {currency} itself")
+    if wrong:
+        raise LedgerError(
+            f"exchange rates into {currency} cannot be {', '.join(wrong)}",
+            expected="what one unit of each currency is worth, above 0",
+        )
+    return {**rates, currency: ONE}
 
 
 def _require(
