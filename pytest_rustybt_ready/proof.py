@@ -104,8 +104,9 @@ class ProofItem(pytest.Function):
             raise ProofError(ProofOutcome.ERROR, detail) from error
         return None
 
-    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException]) -> Any:
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """Say a failed proof in a line: where it failed is not in this file."""
+        del style  # pytest.Function settles the style itself
         if isinstance(excinfo.value, ProofError):
             return f"{self.proves}: {excinfo.value}"
         return super().repr_failure(excinfo)
