@@ -5,8 +5,10 @@ These are the values; :mod:`pytest_rustybt_ready.checklist_file` reads them from
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
+from functools import cached_property
 from typing import Literal
 
 import msgspec
@@ -37,8 +39,8 @@ class Threshold(Value, frozen=True, kw_only=True):
 
     def __str__(self) -> str:
         sign = {"min": "≥", "max": "≤", "below": "<"}[self.sense]
-        unit = self.unit if self.unit == "%" else f" {self.unit}".rstrip()
-        return f"{sign} {self.limit}{unit}"
+        unit = self.unit if self.unit.startswith("%") else f" {self.unit}".rstrip()
+        return f"{sign} {self.limit:f}{unit}"
 
 
 class Predicate(Value, frozen=True, kw_only=True):
@@ -58,7 +60,14 @@ class Predicate(Value, frozen=True, kw_only=True):
         return (facts[self.fact] == self.equals) is not self.negate
 
     def __str__(self) -> str:
-        return f"{self.fact} {'is not' if self.negate else 'is'} {self.equals}"
+        verb = "is not" if self.negate else "is"
+        return f"{self.fact} {verb} {_in_words(self.equals)}"
+
+
+def _in_words(fact: Fact) -> str:
+    if fact is None:
+        return "unset"
+    return str(fact).lower() if isinstance(fact, bool) else str(fact)
 
 
 class Section(Value, frozen=True, kw_only=True):
@@ -76,7 +85,13 @@ class Section(Value, frozen=True, kw_only=True):
 
 
 class Item(Value, frozen=True, kw_only=True):
-    """One line of the checklist. Ids are ``section.subsection.position[.sub-item]``."""
+    """One line of the checklist. Ids are ``section.subsection.position[.sub-item]``.
+
+    An item with sub-items is as good as the worst of them; ``derives`` names the ids, or the
+    beginnings of ids, that a derived item rests on. A signature by ``role`` holds for one commit
+    only where ``lapses_with_commit``; where ``or_signed``, it stands in for a check that can only
+    say "unproven".
+    """
 
     id: str
     text: str
@@ -91,6 +106,8 @@ class Item(Value, frozen=True, kw_only=True):
     waivable: bool = True
     optional: bool = False
     role: str = ""
+    or_signed: bool = False
+    lapses_with_commit: bool = False
     derives: tuple[str, ...] = ()
 
     @property
@@ -120,7 +137,7 @@ class Item(Value, frozen=True, kw_only=True):
         return tuple(int(part) for part in self.id.split("."))
 
 
-class Checklist(Value, frozen=True, kw_only=True):
+class Checklist(Value, frozen=True, kw_only=True, dict=True):
     """All sections and items, in order. ``max_waivers`` caps how many may be waived at once."""
 
     title: str
@@ -131,25 +148,54 @@ class Checklist(Value, frozen=True, kw_only=True):
 
     def find(self, item_id: str) -> Item | None:
         """Return the item called *item_id*, or None."""
-        return next((item for item in self.items if item.id == item_id), None)
+        return self._by_id.get(item_id)
 
     def section(self, key_or_number: str | int) -> Section | None:
         """Return a section by its key or its number, or None."""
-        wanted = str(key_or_number)
-        return next((s for s in self.sections if wanted in (s.key, str(s.number))), None)
+        return self._by_key_or_number.get(str(key_or_number))
 
     def section_of(self, item: Item) -> Section:
-        """Return the section that holds *item*; every item of a valid checklist has one."""
-        return next(s for s in self.sections if s.number == item.section_number)
+        """Return the section that holds *item*; raise KeyError if none does.
+
+        Every item of a checklist that was read from a file has one.
+        """
+        return self._by_key_or_number[str(item.section_number)]
 
     def items_of(self, section: Section) -> tuple[Item, ...]:
         """Return the items and sub-items of *section*, in order."""
-        return tuple(item for item in self.items if item.section_number == section.number)
+        return self._by_section.get(section.number, ())
 
     def children(self, item: Item) -> tuple[Item, ...]:
         """Return the sub-items of *item*."""
-        return tuple(child for child in self.items if child.parent == item.id)
+        return self._by_parent.get(item.id, ())
 
     def under(self, prefix: str) -> Iterator[Item]:
         """Yield the items whose id is *prefix* or lies below it: ``2.2`` gives 2.2.1 to 2.2.6."""
         return (i for i in self.items if i.id == prefix or i.id.startswith(f"{prefix}."))
+
+    # The verdict asks these for every item; a cached index answers without a walk. They live in
+    # the instance's dict, which takes no part in equality or in the encoded form.
+
+    @cached_property
+    def _by_id(self) -> dict[str, Item]:
+        return {item.id: item for item in self.items}
+
+    @cached_property
+    def _by_key_or_number(self) -> dict[str, Section]:
+        numbers = {str(section.number): section for section in self.sections}
+        return numbers | {section.key: section for section in self.sections}
+
+    @cached_property
+    def _by_section(self) -> dict[int, tuple[Item, ...]]:
+        grouped = defaultdict(list)
+        for item in self.items:
+            grouped[item.section_number].append(item)
+        return {number: tuple(items) for number, items in grouped.items()}
+
+    @cached_property
+    def _by_parent(self) -> dict[str, tuple[Item, ...]]:
+        grouped = defaultdict(list)
+        for item in self.items:
+            if item.parent is not None:
+                grouped[item.parent].append(item)
+        return {parent: tuple(items) for parent, items in grouped.items()}
