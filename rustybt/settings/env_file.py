@@ -7,6 +7,7 @@ expansion of ``${...}``. Offsets are kept, so that a rewrite leaves every other 
 from __future__ import annotations
 
 import io
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 MAX_BYTES = 256 * 1024
 MASK = "***"
 _BOM = "\ufeff"
+_LINE_END = re.compile(r"\r\n|\n|\r")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,7 @@ class EnvFile:
 
     def lines_containing(self, part: str) -> tuple[int, ...]:
         """Return the numbers (from 1) of the lines where *part* stands, comments included."""
-        lines = self.text.splitlines()
+        lines = _LINE_END.split(self.text)
         return tuple(number for number, line in enumerate(lines, start=1) if part in line)
 
 
@@ -120,7 +122,7 @@ def _spans(text: str) -> Iterator[tuple[Binding, int, int]]:
     for binding in parse_stream(io.StringIO(text, newline="")):
         original = binding.original.string
         end = position + len(original)
-        yield binding, end - len(original.lstrip("\r\n\t ")), end
+        yield binding, end - len(original.lstrip()), end
         position = end
 
 
@@ -128,7 +130,7 @@ def _line(binding: Binding) -> int:
     """Return the line of the binding itself: dotenv's includes the blank lines before it."""
     original = binding.original.string
     blank = original[: len(original) - len(original.lstrip())]
-    return binding.original.line + len(blank.replace("\r\n", "\n").splitlines())
+    return binding.original.line + len(_LINE_END.findall(blank))
 
 
 def _problem(
