@@ -3,10 +3,12 @@
 :mod:`rustybt.accounting.performance` needs numpy and is imported by its own name.
 """
 
+from rustybt.accounting.charges import borrow_charge, funding_charge
 from rustybt.accounting.errors import LedgerError, MissingPriceError, UnknownInstrumentError
 from rustybt.accounting.ledger import Ledger
 from rustybt.accounting.portfolio import Valuation, value
 from rustybt.accounting.state import Account, CostMethod, LedgerState, Position
+from rustybt.accounting.trades import RoundTrip, round_trips
 
 __all__ = [
     "Account",
@@ -16,7 +18,11 @@ __all__ = [
     "LedgerState",
     "MissingPriceError",
     "Position",
+    "RoundTrip",
     "UnknownInstrumentError",
     "Valuation",
+    "borrow_charge",
+    "funding_charge",
+    "round_trips",
     "value",
 ]

@@ -1,9 +1,8 @@
 """What a position consists of, and what it cost.
 
 A lot is a quantity and its cost, both negative for a short position. What is left of a lot after a
-part was closed cost ``basis * quantity / per``: the quotient is taken from the whole lot each time
-it is asked for and never stored, so that closing 10 at once or as 3 and 7 leaves the same cost to
-the last digit.
+part was closed cost ``basis * quantity / per``: always a share of the whole lot, never a share of a
+share, so that closing 10 at once or as 3 and 7 leaves the same cost to the last digit.
 """
 
 from __future__ import annotations

@@ -27,6 +27,15 @@ from rustybt.model.event import (
     TimerFired,
 )
 from rustybt.model.fill import Fill, Liquidity
+from rustybt.model.group import (
+    GroupAction,
+    GroupKind,
+    OrderGroup,
+    Reaction,
+    bracket,
+    oco,
+    reactions,
+)
 from rustybt.model.instrument import Instrument, InstrumentKind, Side
 from rustybt.model.money import Rounding, decimal
 from rustybt.model.order import (
@@ -54,6 +63,8 @@ __all__ = [
     "DividendPaid",
     "Event",
     "Fill",
+    "GroupAction",
+    "GroupKind",
     "Instrument",
     "InstrumentKind",
     "InvalidTransitionError",
@@ -63,6 +74,7 @@ __all__ = [
     "OperatorCommand",
     "Order",
     "OrderFilled",
+    "OrderGroup",
     "OrderState",
     "OrderType",
     "OrderUpdated",
@@ -70,11 +82,15 @@ __all__ = [
     "PrecisionError",
     "Quote",
     "QuoteChanged",
+    "Reaction",
     "Rounding",
     "SharesSplit",
     "Side",
     "TimeInForce",
     "TimerFired",
     "TrailUnit",
+    "bracket",
     "decimal",
+    "oco",
+    "reactions",
 ]

@@ -259,6 +259,19 @@ class Order(Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=T
             return self.state
         return OrderState.PARTIALLY_FILLED
 
+    def sized(self, quantity: Decimal) -> Order:
+        """Return this order with another *quantity*; only one that was never sent can be changed.
+
+        Raise :class:`~rustybt.model.errors.InvalidTransitionError` for any other.
+        """
+        if self.state is not OrderState.NEW:
+            raise InvalidTransitionError(
+                f"order {self.client_id!r} is {self.state} and cannot be given a size",
+                expected=f"{OrderState.NEW}",
+                remedy="ask the venue to modify it",
+            )
+        return replace(self, quantity=quantity)
+
     def replaced(
         self,
         *,
