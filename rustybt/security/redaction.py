@@ -36,8 +36,10 @@ _SECRET_NAME = re.compile(
 )
 _HARMLESS_NAME = re.compile(r"(?i)fingerprint|(?:_count|_since|_at|_age|_days|_length)$")
 
-# The opening quote may be escaped, where JSON stands inside JSON.
+# The opening quote may be escaped, where JSON stands inside JSON, or come after a constructor's
+# name or the b of bytes, in a repr.
 _VALUE = (
+    r"(?:[\w.]{1,64}\(|[a-z]{1,2}(?=[\"']))?"
     r"(?:\"(?:[^\"\\]|\\.)*\"?|'(?:[^'\\]|\\.)*'?"
     r"|(?P<quote>\\+[\"'])(?:(?!(?<!\\)(?P=quote)).)*(?P=quote)?|[^\s&\"',;}\])]+)"
 )
@@ -78,7 +80,7 @@ class Redactor:
         forms = {form for text in self._known for form in _forms(text)}
         # Longest first: of two secrets one of which begins the other, the longer is masked whole.
         longest_first = sorted(forms, key=lambda form: (-len(form), form))
-        self._pattern = re.compile("|".join(map(re.escape, longest_first))) if forms else None
+        self._pattern = re.compile("|".join(longest_first)) if forms else None
 
     def __repr__(self) -> str:
         return f"Redactor({len(self._known)} known secrets)"
@@ -105,20 +107,22 @@ def _plain(secret: str | SecretStr) -> str:
 
 
 def _forms(secret: str) -> set[str]:
-    """Return the ways in which *secret* can be written: plain, in a URL, in JSON, in HTML, ..."""
-    encoded = {quote(secret, safe="", errors="replace"), quote_plus(secret, errors="replace")}
-    lines = {line for line in secret.splitlines() if len(line) >= _MIN_LINE_LENGTH}
-    return (
-        {secret, html.escape(secret), json.dumps(secret)[1:-1], repr(secret)[1:-1]}
-        | {json.dumps(secret, ensure_ascii=False)[1:-1]}
-        | encoded
-        | {_lower_escapes(text) for text in encoded}
-        | lines
-    )
+    """Return patterns for the ways *secret* is written: plain, in JSON, HTML, a repr, a URL."""
+    written = {
+        secret,
+        html.escape(secret),
+        json.dumps(secret)[1:-1],
+        json.dumps(secret, ensure_ascii=False)[1:-1],
+        repr(secret)[1:-1],
+        *(line for line in secret.splitlines() if len(line) >= _MIN_LINE_LENGTH),
+    }
+    in_url = {quote(secret, safe="", errors="replace"), quote_plus(secret, errors="replace")}
+    return {re.escape(text) for text in written} | {_either_case(text) for text in in_url}
 
 
-def _lower_escapes(text: str) -> str:
-    return re.sub(r"%[0-9A-F]{2}", lambda found: found[0].lower(), text)
+def _either_case(encoded: str) -> str:
+    """Return a pattern for URL-encoded text: its escapes may be in upper or lower case."""
+    return re.sub(r"%([0-9A-F]{2})", r"%(?i:\1)", re.escape(encoded))
 
 
 def _masked(found: re.Match[str]) -> str:
