@@ -1,0 +1,129 @@
+"""Where the checklist meets the product: what is judged, and the fixtures that checks share.
+
+Imports of the product are lazy: this file is loaded by every pytest run of the checkout.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pytest_rustybt_ready import Subject
+    from readiness_tests.subjects import Checkout, Deployment
+
+SANDBOX_KEY = pytest.StashKey[Path]()
+
+
+def pytest_ready_subject(config: pytest.Config) -> Subject:
+    """Judge the deployment named by ``--deployment``, or else a sandbox made by ``init``."""
+    import tempfile
+
+    from pytest_rustybt_ready import Subject
+    from readiness_tests.facts import facts_of
+    from readiness_tests.subjects import run_rustybt
+    from rustybt.deployment import home_digest
+
+    named = config.getoption("deployment")
+    if named:
+        home, kind, name = Path(named).expanduser().resolve(), "deployment", Path(named).name
+        if not home.is_dir():
+            raise pytest.UsageError(f"--deployment: there is no folder {home}; `init` makes one")
+    else:
+        folder = Path(tempfile.mkdtemp(prefix="rustybt-ready-"))
+        config.stash[SANDBOX_KEY] = folder
+        home, kind, name = folder / "home", "sandbox", "sandbox"
+        made = run_rustybt("init", str(home))
+        if made.returncode != 0:
+            raise pytest.UsageError(f"no sandbox could be made: {made.stderr.strip()}")
+    return Subject(
+        name=name,
+        kind="deployment" if kind == "deployment" else "sandbox",
+        home=str(home),
+        digest=home_digest(home),
+        facts=facts_of(home),
+    )
+
+
+def pytest_ready_digest(subject: Subject) -> str:
+    """Return the home's digest as it is now."""
+    from rustybt.deployment import home_digest
+
+    return home_digest(Path(subject.home))
+
+
+def pytest_ready_secrets(subject: Subject) -> list[str]:
+    """Return what the deployment's vault and settings hold in secret."""
+    from readiness_tests.facts import secrets_of
+
+    return secrets_of(Path(subject.home))
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Remove the sandbox."""
+    folder = config.stash.get(SANDBOX_KEY, None)
+    if folder is not None:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def stage(request: pytest.FixtureRequest) -> str:
+    """Return the stage that this run gates at."""
+    named = request.config.getoption("ready_stage") or request.config.getini("ready_stage")
+    return str(named)
+
+
+@pytest.fixture(scope="session")
+def sandbox_suites(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return where suite records of sandboxes are kept: all untouched ones share one."""
+    return tmp_path_factory.mktemp("sandbox-suites")
+
+
+@pytest.fixture
+def checkout(
+    request: pytest.FixtureRequest, proving: bool, tmp_path: Path, sandbox_suites: Path
+) -> Checkout:
+    """Return the checkout under judgement, or in a proof a sandbox that may be broken."""
+    from pytest_rustybt_ready.run import report_folder, state_folder
+    from readiness_tests.sandbox import build_checkout
+    from readiness_tests.subjects import Checkout
+    from readiness_tests.suite import SuiteStore
+
+    root = request.config.rootpath
+    if proving:
+        sandbox = build_checkout(root, tmp_path / "checkout")
+        return Checkout(sandbox, SuiteStore(sandbox_suites), processes=0)
+    own = (report_folder(request.config), state_folder(request.config))
+    return Checkout(root, SuiteStore(own[1] / "suite"), ignore=own)
+
+
+@pytest.fixture(scope="session")
+def pristine_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a home that ``init`` made and nobody uses: proofs get copies of it."""
+    from readiness_tests.subjects import run_rustybt
+
+    home = tmp_path_factory.mktemp("pristine") / "home"
+    made = run_rustybt("init", str(home))
+    assert made.returncode == 0, made.stderr
+    return home
+
+
+@pytest.fixture
+def deployment(
+    request: pytest.FixtureRequest, proving: bool, tmp_path: Path
+) -> Iterator[Deployment]:
+    """Return the deployment under judgement, or in a proof a copy of a sandbox's home."""
+    from pytest_rustybt_ready.run import subject_of
+    from readiness_tests.subjects import Deployment
+
+    if not proving:
+        yield Deployment(Path(subject_of(request.config).home))
+        return
+    pristine: Path = request.getfixturevalue("pristine_home")
+    home = tmp_path / "home"
+    shutil.copytree(pristine, home, symlinks=True)
+    yield Deployment(home)

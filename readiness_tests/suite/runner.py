@@ -1,0 +1,151 @@
+"""Run the ordinary suite of a checkout in a fresh process."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from readiness_tests.suite.record import Package, SuiteRun, TestOutcome
+from readiness_tests.suite.recorder import VARIABLE
+
+# pytest's exit codes that still leave a complete account: all passed, some failed.
+COMPLETE = (0, 1)
+FINANCIAL = ("model", "accounting", "risk", "execution")
+TIMEOUT_S = 1800
+
+
+class SuiteError(Exception):
+    """The suite could not be run to its end; the message says why, and shows its last lines."""
+
+
+class Suite:
+    """The ordinary suite of the checkout at *root*, run with *processes* workers (0: none).
+
+    With *quiet* its output is kept back, and shown only in errors.
+    """
+
+    def __init__(self, root: Path, *, processes: int = 2, quiet: bool = True) -> None:
+        self.root = root
+        self.processes = processes
+        self.quiet = quiet
+
+    def run(self, seed: int, *, coverage: bool) -> tuple[SuiteRun, dict[str, Package]]:
+        """Run every test once in the random order of *seed*; raise SuiteError if that fails."""
+        with tempfile.TemporaryDirectory(prefix="rustybt-suite-") as folder:
+            scratch = Path(folder)
+            started, clock = datetime.now(UTC), time.monotonic()
+            code, output = self._execute(self._command(seed, coverage=coverage), scratch)
+            seconds = time.monotonic() - clock
+            tests = _outcomes(scratch / "tests.jsonl")
+            if code not in COMPLETE or not tests:
+                raise SuiteError(f"the suite ended with exit code {code}:\n{_tail(output)}")
+            run = SuiteRun(
+                seed=seed,
+                started=started,
+                seconds=round(seconds, 2),
+                exit_code=code,
+                tests=tests,
+            )
+            return run, self._coverage(scratch) if coverage else {}
+
+    def _command(self, seed: int, *, coverage: bool) -> list[str]:
+        pytest_ = ["pytest", "-p", "readiness_tests.suite.recorder", "-p", "randomly"]
+        pytest_ += [f"--randomly-seed={seed}", "-p", "no:cacheprovider", "-q"]
+        pytest_ += ["-n", str(self.processes)] if self.processes else []
+        if not coverage:
+            return [sys.executable, "-m", *pytest_]
+        sources = ",".join(str(path) for path in self._packages())
+        measured = ["coverage", "run", "--branch", "--parallel-mode", f"--source={sources}"]
+        return [sys.executable, "-m", *measured, "-m", *pytest_]
+
+    def _packages(self) -> list[Path]:
+        names = ("rustybt", "pytest_rustybt_ready")
+        return [self.root / name for name in names if (self.root / name).is_dir()]
+
+    def _execute(self, command: Sequence[str], scratch: Path) -> tuple[int, str]:
+        environ = clean_environment()
+        environ["COVERAGE_FILE"] = str(scratch / "coverage")
+        environ[VARIABLE] = str(scratch / "tests.jsonl")
+        log = scratch / "output.txt"
+        with log.open("wb") as sink:
+            out: Any = sink if self.quiet else None
+            try:
+                done = subprocess.run(
+                    command,
+                    cwd=self.root,
+                    env=environ,
+                    stdin=subprocess.DEVNULL,
+                    stdout=out,
+                    stderr=subprocess.STDOUT if self.quiet else None,
+                    timeout=TIMEOUT_S,
+                    check=False,
+                )
+            except subprocess.TimeoutExpired as error:
+                raise SuiteError(f"the suite did not end within {TIMEOUT_S} s") from error
+        return done.returncode, log.read_text("utf-8", "replace")
+
+    def _coverage(self, scratch: Path) -> dict[str, Package]:
+        """Return the coverage of each source file, by its path below the root."""
+        report = scratch / "coverage.json"
+        environ = clean_environment() | {"COVERAGE_FILE": str(scratch / "coverage")}
+        for words in (["combine", "-q"], ["json", "-q", "-o", str(report)]):
+            done = subprocess.run(
+                [sys.executable, "-m", "coverage", *words],
+                cwd=self.root,
+                env=environ,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            if done.returncode != 0:
+                raise SuiteError(f"coverage {words[0]}: {_tail(done.stdout + done.stderr)}")
+        files = json.loads(report.read_text("utf-8"))["files"]
+        return {self._relative(name): _package(entry["summary"]) for name, entry in files.items()}
+
+    def _relative(self, name: str) -> str:
+        path = Path(name)
+        inside = path.relative_to(self.root) if path.is_absolute() else path
+        return inside.as_posix()
+
+
+def clean_environment() -> dict[str, str]:
+    """Return the environment without what would leak a surrounding test run into a new one."""
+    unwanted = ("PYTEST_", "COVERAGE_", "COV_CORE_", "RUSTYBT_", "HYPOTHESIS_")
+    environ = {key: value for key, value in os.environ.items() if not key.startswith(unwanted)}
+    return environ | {"PYTHONDONTWRITEBYTECODE": "1", "PY_COLORS": "0"}
+
+
+def python_name() -> str:
+    """Return implementation and version of the running Python."""
+    return f"{platform.python_implementation()} {platform.python_version()}"
+
+
+def _outcomes(path: Path) -> tuple[TestOutcome, ...]:
+    if not path.exists():
+        return ()
+    lines = path.read_bytes().splitlines()
+    return tuple(msgspec.json.decode(line, type=TestOutcome) for line in lines)
+
+
+def _package(summary: dict[str, int]) -> Package:
+    return Package(
+        lines=summary["num_statements"],
+        lines_covered=summary["covered_lines"],
+        branches=summary["num_branches"],
+        branches_covered=summary["covered_branches"],
+    )
+
+
+def _tail(text: str, lines: int = 25) -> str:
+    return "\n".join(text.splitlines()[-lines:])

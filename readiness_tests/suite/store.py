@@ -1,0 +1,57 @@
+"""One record of the ordinary suite for each tree, with as many runs as were ever asked for."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from pytest_rustybt_ready import checkout
+from readiness_tests.store import TreeStore
+from readiness_tests.suite.record import SuiteRecord
+from readiness_tests.suite.runner import Suite, python_name
+
+
+class SuiteStore:
+    """Records of suites, kept in *folder*."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._store = TreeStore(folder, SuiteRecord)
+
+    def record(self, suite: Suite, *, runs: int = 1, ignore: tuple[Path, ...] = ()) -> SuiteRecord:
+        """Return the record of *suite*'s tree with at least *runs* runs, running what is missing.
+
+        *ignore* lists folders that are not part of the tree, such as those for reports. Raises
+        SuiteError if the suite cannot be run.
+        """
+        tree = checkout.tree_digest(suite.root, ignore=(*ignore, self.folder))
+
+        def extend(known: SuiteRecord | None, keep: Callable[[SuiteRecord], None]) -> SuiteRecord:
+            fits = known is not None and (known.tree, known.python) == (tree, python_name())
+            record = known if known is not None and fits else _first(suite, tree)
+            keep(record)
+            while len(record.runs) < runs:
+                run, _ = suite.run(_seed(), coverage=False)
+                record = msgspec.structs.replace(record, runs=(*record.runs, run))
+                keep(record)
+            return record
+
+        return self._store.get(tree, extend)
+
+
+def _first(suite: Suite, tree: str) -> SuiteRecord:
+    run, coverage = suite.run(_seed(), coverage=True)
+    return SuiteRecord(
+        tree=tree,
+        commit=checkout.commit(suite.root),
+        python=python_name(),
+        runs=(run,),
+        coverage=coverage,
+    )
+
+
+def _seed() -> int:
+    return secrets.randbelow(2**32)

@@ -1,0 +1,47 @@
+"""The record of a verification of all validators, made once per tree."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from pytest_rustybt_ready import checkout
+from readiness_tests.detectors import verify_validators
+from readiness_tests.store import TreeStore
+from readiness_tests.suite.record import Value
+
+
+class ValidatorRecord(Value, frozen=True, kw_only=True):
+    """How many validators there are, what noticed each neutralised one, and what noticed none."""
+
+    tree: str
+    validators: int
+    noticed: dict[str, str]
+    survivors: tuple[str, ...]
+
+
+def validator_record(root: Path, folder: Path, ignore: tuple[Path, ...]) -> ValidatorRecord:
+    """Return the record for the tree at *root*, kept in *folder*; verify if there is none yet."""
+    tree = checkout.tree_digest(root, ignore=(*ignore, folder))
+
+    def extend(
+        known: ValidatorRecord | None, keep: Callable[[ValidatorRecord], None]
+    ) -> ValidatorRecord:
+        if known is not None and known.tree == tree:
+            return known
+        record = _verify(root, tree)
+        keep(record)
+        return record
+
+    return TreeStore(folder, ValidatorRecord).get(tree, extend)
+
+
+def _verify(root: Path, tree: str) -> ValidatorRecord:
+    found = verify_validators(root, ["rustybt", "pytest_rustybt_ready"])
+    noticed = {str(outcome.validator): outcome.noticed_by for outcome in found.outcomes}
+    return ValidatorRecord(
+        tree=tree,
+        validators=len(found.outcomes),
+        noticed={name: test for name, test in noticed.items() if test},
+        survivors=tuple(str(finding) for finding in found.findings),
+    )
