@@ -199,7 +199,7 @@ def a_function_has_no_types(checkout: Checkout) -> None:
 
 @ready.testing("1.2.2")
 def test_lint_is_clean(checkout: Checkout, evidence: Evidence) -> None:
-    """ruff finds nothing, and each suppression names its rule and its reason."""
+    """Ruff finds nothing, and each suppression names its rule and its reason."""
     done = checkout.tool("ruff", "check", "--no-cache", "--output-format=json", ".")
     _require_judged(done)
     findings = [
@@ -228,7 +228,7 @@ def a_suppression_gives_no_reason(checkout: Checkout) -> None:
 
 @ready.testing("1.2.3")
 def test_formatting_is_settled(checkout: Checkout, evidence: Evidence) -> None:
-    """black would leave every file as it is."""
+    """Black would leave every file as it is."""
     done = checkout.tool("black", "--check", "--quiet", "--diff", ".")
     _require_judged(done)
     changed = re.findall(r"^--- (\S+)", done.stdout, re.M)
