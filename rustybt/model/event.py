@@ -139,6 +139,14 @@ class DividendPaid(_BookEntry, frozen=True, kw_only=True, tag="dividend_paid"):
         problems.not_negative("per_unit", self.per_unit)
 
 
+_LARGEST_RATIO = 1_000_000
+
+
+def _is_ratio(value: object) -> bool:
+    """Tell whether *value* can be one side of a split."""
+    return type(value) is int and 1 <= value <= _LARGEST_RATIO
+
+
 class SharesSplit(_BookEntry, frozen=True, kw_only=True, tag="shares_split"):
     """Every *old* units became *new* units.
 
@@ -155,8 +163,10 @@ class SharesSplit(_BookEntry, frozen=True, kw_only=True, tag="shares_split"):
     def _check(self, problems: Problems) -> None:
         super()._check(problems)
         problems.text("symbol", self.symbol)
-        if self.new < 1 or self.old < 1:
-            problems.append(f"new and old must be at least 1, not {self.new} and {self.old}")
+        if not (_is_ratio(self.new) and _is_ratio(self.old)):
+            problems.append(
+                f"new and old must be from 1 to {_LARGEST_RATIO}, not {self.new} and {self.old}"
+            )
         if self.price is not None:
             problems.not_negative("price", self.price)
         problems.positive("cent", self.cent)
@@ -184,6 +194,8 @@ class Charged(_BookEntry, frozen=True, kw_only=True, tag="charged"):
         problems.member("kind", self.kind, ChargeKind)
         problems.text("currency", self.currency)
         problems.number("amount", self.amount)
+        if self.symbol is not None:
+            problems.text("symbol", self.symbol)
 
 
 BookEntry = CashMoved | DividendPaid | SharesSplit | Charged
