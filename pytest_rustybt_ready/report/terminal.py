@@ -32,7 +32,17 @@ COLOURS: Mapping[Status, dict[str, bool]] = {
     Status.INCOMPLETE: {"yellow": True},
 }
 ASCII = str.maketrans(
-    {"✓": "+", "✗": "x", "○": "o", "…": "...", "≥": ">=", "≤": "<=", "×": "x", "–": "-", "—": "-"}
+    {
+        "✓": "+",
+        "✗": "x",
+        "○": "o",
+        "…": "...",
+        "≥": ">=",
+        "≤": "<=",
+        "\N{MULTIPLICATION SIGN}": "x",
+        "\N{EN DASH}": "-",
+        "\N{EM DASH}": "-",
+    }
 )
 
 Markup = dict[str, bool]
@@ -92,6 +102,8 @@ def _section(chapter: Chapter, width: int) -> Text:
     verdict, status = chapter.verdict, chapter.verdict.status
     done = f"{verdict.satisfied}/{verdict.items} satisfied"
     open_ = f", {verdict.blockers} blocking open" if verdict.blockers else ""
+    if chapter.idle:
+        open_ = ", nothing blocks yet"
     title = one_line(chapter.section.title).ljust(width)
     text = f"{SYMBOLS[status]} {status:<10} {verdict.number:>2} {title}  {done}{open_}"
     return text, COLOURS[status]

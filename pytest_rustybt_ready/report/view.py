@@ -15,7 +15,7 @@ from pytest_rustybt_ready.values import (
     CheckInfo,
     CheckResult,
     Disposition,
-    ProofOutcome,
+    Outcome,
     ProofResult,
     ProofState,
     Scope,
@@ -38,10 +38,15 @@ class CheckView:
         return sum(result.seconds for result in self.results)
 
     @property
-    def proven(self) -> frozenset[str]:
-        """Return the names of the controls under which it failed, as it should."""
-        good = (proof for proof in self.proofs if proof.outcome is ProofOutcome.PROVEN)
-        return frozenset(proof.control for proof in good)
+    def passed(self) -> bool:
+        """Whether it ran, and passed each time."""
+        outcomes = {result.outcome for result in self.results}
+        return outcomes == {Outcome.PASSED}
+
+    @property
+    def tried(self) -> frozenset[str]:
+        """Return the names of the controls that were executed."""
+        return frozenset(proof.control for proof in self.proofs)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +101,16 @@ class Chapter:
     lines: tuple[Line, ...]
     supporting: tuple[CheckView, ...]
     in_scope: bool
+
+    @property
+    def idle(self) -> bool:
+        """Whether it is READY only because nothing in it blocks at the run's stage."""
+        return not self.verdict.blocking and self.verdict.status is Status.READY
+
+    @property
+    def support_open(self) -> bool:
+        """Whether a supporting check stands in the section's way."""
+        return any(not check.passed for check in self.supporting)
 
     def subsections(self) -> tuple[tuple[str, str, tuple[Line, ...]], ...]:
         """Return id, title and lines of each subsection."""
@@ -158,9 +173,23 @@ class View:
         sections = self.record.run.scope.sections
         return self.whole or not blocker.section or blocker.section in sections
 
-    def section_of(self, key: str) -> Section | None:
-        """Return the section called *key*."""
-        return self.record.checklist.section(key)
+    @property
+    def supporting(self) -> bool:
+        """Whether any section has a supporting check."""
+        return any(chapter.supporting for chapter in self.chapters)
+
+    @property
+    def lapses(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        """Return the days on which satisfied items lapse, each with their ids."""
+        days: defaultdict[str, list[str]] = defaultdict(list)
+        for lapse in self.record.verdict.lapses:
+            days[f"{lapse.at:%Y-%m-%d}"] += lapse.items
+        return tuple((day, tuple(ids)) for day, ids in days.items())
+
+    def title_of(self, key: str) -> str:
+        """Return the title of the section called *key*, or *key* if there is none."""
+        section = self.record.checklist.section(key)
+        return section.title if section else key
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
