@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import re
+from bisect import bisect_right
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -105,8 +106,10 @@ def parse_env(text: str, name: str) -> EnvFile:
     assignments: list[Assignment] = []
     problems: list[SettingsProblem] = []
     first_lines: dict[str, int] = {}
+    # dotenv counts lines as well, but one too many after a bad line that ends in CRLF.
+    line_ends = [found.end() for found in _LINE_END.finditer(text)]
     for binding, start, end in _spans(text):
-        line = _line(binding)
+        line = bisect_right(line_ends, start) + 1
         problem = _problem(binding, name, line, first_lines)
         if problem is not None:
             problems.append(problem)
@@ -124,13 +127,6 @@ def _spans(text: str) -> Iterator[tuple[Binding, int, int]]:
         end = position + len(original)
         yield binding, end - len(original.lstrip()), end
         position = end
-
-
-def _line(binding: Binding) -> int:
-    """Return the line of the binding itself: dotenv's includes the blank lines before it."""
-    original = binding.original.string
-    blank = original[: len(original) - len(original.lstrip())]
-    return binding.original.line + len(_LINE_END.findall(blank))
 
 
 def _problem(

@@ -92,10 +92,12 @@ def load_settings(home: Path, environ: Mapping[str, str]) -> Settings:
         for assignment in env_file.assignments
     }
     problems = [*env_file.problems, *_unknown(found), *_second_key(place, found)]
-    raw = _from_key_file(place) | {key: value for key, value in found.items() if key in KNOWN}
+    raw = {key: value for key, value in found.items() if key in KNOWN}
+    raw |= _from_key_file(place, raw)
     raw |= _from_environment(environ, raw)
     problems += _empty(raw)
-    settings = _validate(place, {key: value for key, value in raw.items() if value.text}, problems)
+    given = {key: value for key, value in raw.items() if value.text}
+    settings = _validate(place, given, problems)
     if settings is None or problems:
         raise SettingsError(sorted(problems, key=_position))
     return settings
@@ -137,9 +139,10 @@ def _unknown(found: Mapping[str, _Raw]) -> Iterator[SettingsProblem]:
             )
 
 
-def _from_key_file(place: Home) -> dict[str, _Raw]:
-    """Return the key from the home's key file, where there is one; a line a key."""
-    if not place.key_file.exists():
+def _from_key_file(place: Home, raw: Mapping[str, _Raw]) -> dict[str, _Raw]:
+    """Return the key from the home's key file, a line a key, unless ``.env`` gives one."""
+    own = raw.get(ENCRYPTION_KEY)
+    if (own is not None and own.text) or not place.key_file.exists():
         return {}
     data = read_bounded(place.key_file, _MAX_KEY_FILE_BYTES)
     return {

@@ -15,6 +15,13 @@ def test_lines_are_those_that_an_editor_shows() -> None:
     ]
 
 
+def test_lines_are_right_after_a_bad_one_in_a_windows_file() -> None:
+    """A bad line that ends in CRLF counts once."""
+    parsed = parse_env("=\r\nA=1\r\njunk\r\n", ".env")
+    assert [found.line for found in parsed.assignments] == [2]
+    assert [problem.source for problem in parsed.problems] == [".env:1", ".env:3"]
+
+
 def test_taking_out_an_assignment_keeps_all_other_bytes() -> None:
     """Comments, blank lines, spacing, line ends and the byte order mark stay."""
     text = "\ufeff# head\r\n\r\nexport A = 'x' # why\r\n\r\n  # kept\nB=2\n\nC=3"

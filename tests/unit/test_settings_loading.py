@@ -298,7 +298,7 @@ def test_floats_are_refused_for_limits(tmp_path: Path) -> None:
 def test_the_key_file_is_used_where_no_line_gives_the_key(tmp_path: Path) -> None:
     """A key may stand in a file of its own; an empty line in `.env` does not hide it."""
     (tmp_path / "encryption.key").write_text(f"{KEY}\n")
-    settings = load(tmp_path, "")
+    settings = load(tmp_path, "RUSTYBT_ENCRYPTION_KEY=\n")
     assert [key.get_secret_value() for key in settings.encryption_keys()] == [KEY]
     assert dict(settings.origins)["RUSTYBT_ENCRYPTION_KEY"] == "encryption.key"
 
