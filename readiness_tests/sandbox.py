@@ -71,7 +71,6 @@ FILES = {
             """Tell whether a buy order at *limit* fills in a bar with this *low*."""
             return low <= limit
     ''',
-    "pytest_rustybt_ready/__init__.py": '"""Nothing: a sandbox needs no plugin of its own."""\n',
     "tests/unit/test_sandbox_unit.py": """
         from decimal import Decimal
 

@@ -38,7 +38,9 @@ class Checkout:
 
     def validators(self) -> ValidatorRecord:
         """Return what became of each validator of this tree when it was neutralised."""
-        return validator_record(self.root, self.store.folder / "validators", self.ignore)
+        return validator_record(
+            self.root, self.product, self.store.folder / "validators", self.ignore
+        )
 
     def tool(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run a Python tool (``python -m WORDS``) on the checkout and return how it ended."""
@@ -52,9 +54,10 @@ class Checkout:
             check=False,
         )
 
-    def packages(self) -> list[Path]:
-        """Return the folders of the product's packages."""
-        return [self.root / name for name in PRODUCT]
+    @property
+    def product(self) -> list[str]:
+        """Return the names of the product's packages that this checkout holds."""
+        return [name for name in PRODUCT if (self.root / name).is_dir()]
 
     def sources(self, *folders: str) -> list[Path]:
         """Return the Python files of the tree, of all of it or below *folders* only."""

@@ -19,7 +19,7 @@ from readiness_tests.detectors import (
     scan_mocks,
     scan_suppressions,
 )
-from readiness_tests.subjects import PRODUCT, Checkout
+from readiness_tests.subjects import Checkout
 from readiness_tests.suite import Package, TestOutcome
 from readiness_tests.suite.runner import FINANCIAL
 
@@ -180,10 +180,10 @@ def a_test_fails_every_other_time(checkout: Checkout) -> None:
 @ready.testing("1.2.1")
 def test_types_check(checkout: Checkout, evidence: Evidence) -> None:
     """``mypy --strict`` has nothing to say about the product's packages."""
-    done = checkout.tool("mypy", "--strict", "--no-error-summary", *PRODUCT)
+    done = checkout.tool("mypy", "--strict", "--no-error-summary", *checkout.product)
     _require_judged(done)
     errors = [line for line in done.stdout.splitlines() if ": error:" in line]
-    evidence.record("packages", PRODUCT)
+    evidence.record("packages", checkout.product)
     evidence.attach(done.stdout, name="mypy")
     evidence.meets("errors", observed=len(errors))
     evidence.expect("exit code", 0, observed=done.returncode)
@@ -261,7 +261,7 @@ def a_note_names_no_issue(checkout: Checkout) -> None:
 def test_functions_are_simple(checkout: Checkout, evidence: Evidence) -> None:
     """No function of the product is too complex, whatever its comments ask to ignore."""
     limit = int(evidence.threshold("complexity").threshold.limit)
-    scan = scan_complexity(checkout.sources(*PRODUCT), maximum=limit)
+    scan = scan_complexity(checkout.sources(*checkout.product), maximum=limit)
     evidence.record("functions examined", scan.functions_examined)
     evidence.expect("functions above the limit", [], observed=_found(scan))
 
@@ -282,8 +282,8 @@ def a_function_has_eleven_branches(checkout: Checkout) -> None:
 @ready.testing("1.2.6")
 def test_nothing_is_invented(checkout: Checkout, evidence: Evidence) -> None:
     """All three detectors together find nothing."""
-    mocks = scan_mocks(checkout.sources(*PRODUCT, "tests"))
-    constants = scan_constants(checkout.sources(*PRODUCT))
+    mocks = scan_mocks(checkout.sources(*checkout.product, "tests"))
+    constants = scan_constants(checkout.sources(*checkout.product))
     validators = checkout.validators()
     evidence.record("functions examined", mocks.functions_examined + constants.functions_examined)
     evidence.record("validators neutralised", validators.validators)
@@ -304,7 +304,7 @@ def a_price_is_invented(checkout: Checkout) -> None:
 @ready.testing("1.3.1")
 def test_no_mocks_anywhere(checkout: Checkout, evidence: Evidence) -> None:
     """Neither product nor tests use mock libraries, stand-ins, empty bodies, swallowed errors."""
-    scan = scan_mocks(checkout.sources(*PRODUCT, "tests", "readiness_tests"), strict=True)
+    scan = scan_mocks(checkout.sources(*checkout.product, "tests", "readiness_tests"), strict=True)
     evidence.expect("exceptions asked for", [], observed=[str(a) for a in scan.allowances])
     _expect_clean(scan, evidence, "findings")
 
@@ -326,7 +326,7 @@ def an_error_is_swallowed(checkout: Checkout) -> None:
 @ready.testing("1.3.2")
 def test_no_function_ignores_its_input(checkout: Checkout, evidence: Evidence) -> None:
     """No function answers the same whatever it is given."""
-    _expect_clean(scan_constants(checkout.sources(*PRODUCT)), evidence, "findings")
+    _expect_clean(scan_constants(checkout.sources(*checkout.product)), evidence, "findings")
 
 
 @test_no_function_ignores_its_input.fails_when

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from pytest_rustybt_ready import checkout
@@ -20,8 +20,10 @@ class ValidatorRecord(Value, frozen=True, kw_only=True):
     survivors: tuple[str, ...]
 
 
-def validator_record(root: Path, folder: Path, ignore: tuple[Path, ...]) -> ValidatorRecord:
-    """Return the record for the tree at *root*, kept in *folder*; verify if there is none yet."""
+def validator_record(
+    root: Path, packages: Sequence[str], folder: Path, ignore: tuple[Path, ...]
+) -> ValidatorRecord:
+    """Return the record for *packages* in the tree at *root*, made if *folder* has none yet."""
     tree = checkout.tree_digest(root, ignore=(*ignore, folder))
 
     def extend(
@@ -29,15 +31,15 @@ def validator_record(root: Path, folder: Path, ignore: tuple[Path, ...]) -> Vali
     ) -> ValidatorRecord:
         if known is not None and known.tree == tree:
             return known
-        record = _verify(root, tree)
+        record = _verify(root, packages, tree)
         keep(record)
         return record
 
     return TreeStore(folder, ValidatorRecord).get(tree, extend)
 
 
-def _verify(root: Path, tree: str) -> ValidatorRecord:
-    found = verify_validators(root, ["rustybt", "pytest_rustybt_ready"])
+def _verify(root: Path, packages: Sequence[str], tree: str) -> ValidatorRecord:
+    found = verify_validators(root, packages)
     noticed = {str(outcome.validator): outcome.noticed_by for outcome in found.outcomes}
     return ValidatorRecord(
         tree=tree,
