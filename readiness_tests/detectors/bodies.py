@@ -20,6 +20,7 @@ from readiness_tests.detectors.syntax import (
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from readiness_tests.detectors.families import Families
     from readiness_tests.detectors.finding import Finding
     from readiness_tests.detectors.source import Source
 
@@ -35,10 +36,10 @@ _BROAD = frozenset({"Exception", "BaseException"})
 _LIFECYCLE = frozenset({"__init__", "__del__", "__enter__", "__exit__", "__aexit__"})
 
 
-def body_findings(source: Source, names: Names) -> Iterator[Finding]:
+def body_findings(source: Source, names: Names, families: Families) -> Iterator[Finding]:
     """Yield a finding for each empty body, unfinished function and swallowed exception."""
     for place in places(source.tree):
-        if _does_nothing(place.node.body) and not _may_do_nothing(place, names):
+        if _does_nothing(place.node.body) and not _may_do_nothing(place, names, families):
             message = f"{place.qualname} does nothing: implement it or delete it"
             yield source.finding(place.node, "empty-body", message)
     for node in ast.walk(source.tree):
@@ -66,11 +67,12 @@ def _is_void(statement: ast.stmt) -> bool:
     return False
 
 
-def _may_do_nothing(place: Place, names: Names) -> bool:
+def _may_do_nothing(place: Place, names: Names, families: Families) -> bool:
     if is_declaration(place, names) or _is_generic_base(place, names):
         return True
     body = place.node.body
-    return has_docstring(body) and len(body) == 1 and _is_explained(place, names)
+    explained = _is_explained(place, names) or _is_hook(place, families)
+    return has_docstring(body) and len(body) == 1 and explained
 
 
 def _is_generic_base(place: Place, names: Names) -> bool:
@@ -84,18 +86,26 @@ def _is_explained(place: Place, names: Names) -> bool:
     """Return whether a docstring is all that this kind of function needs.
 
     So it is for steps of a life cycle with nothing to do, for an `@override` that does nothing on
-    purpose, for command groups, which exist for their help text, for fixtures that only ask for
-    other fixtures, and for the optional hooks (`on_...`) of a class that derives from nothing.
+    purpose, for command groups, which exist for their help text, and for fixtures that only ask
+    for other fixtures.
     """
     decorated = {last_part(names.resolve(node)) for node in place.node.decorator_list}
     if place.node.name in _LIFECYCLE and place.owner is not None:
         return True
     if "fixture" in decorated:
         return bool(place.parameters)
-    if not decorated.isdisjoint({"override", "group", "callback"}):
-        return True
-    is_hook = place.node.name.startswith("on_") and place.owner is not None
-    return is_hook and not getattr(place.owner, "bases", [])
+    return not decorated.isdisjoint({"override", "group", "callback"})
+
+
+def _is_hook(place: Place, families: Families) -> bool:
+    """Return whether a method is there to be overridden, and need not be.
+
+    Either a scanned class does override it, or it is an `on_...` of a class without bases.
+    """
+    if place.owner is None:
+        return False
+    is_event = place.node.name.startswith("on_") and not place.owner.bases
+    return is_event or families.is_default(place.owner.name, place.node.name)
 
 
 def _is_hollow(node: ast.ClassDef) -> bool:

@@ -18,10 +18,10 @@ Different answers are excused when something that is not written in the source c
 them. Never looked at: declarations (abstract methods, overloads, Protocol members, hookspecs),
 functions that give nothing (the mock detector finds empty ones), special methods that are given
 nothing to judge by (`__repr__`, `__bool__`, `__exit__`), fixtures, pytest's hooks and `visit_X`
-methods, whose name is the input. The last two rules leave alone what another class is there to
+methods, whose name is the input. The last two rules leave alone what something else is there to
 answer differently: a default that a scanned subclass overrides, an override of a method that a
-scanned class implements, anything marked `@override`; and one of several definitions of a name
-under `if` or `try`.
+scanned class implements, anything marked `@override`, a function listed with others in a table
+of its module, and one of several definitions of a name under `if` or `try`.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from readiness_tests.detectors.scopes import (
     module_bindings,
     own_nodes,
 )
-from readiness_tests.detectors.source import Source, examine_all, load
+from readiness_tests.detectors.source import Function, Source, examine_all, load
 from readiness_tests.detectors.syntax import Names, Place, is_declaration, last_part, places
 from readiness_tests.detectors.values import Values
 from readiness_tests.detectors.vocabulary import words
@@ -48,7 +48,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from readiness_tests.detectors.finding import Finding, Scan
-    from readiness_tests.detectors.source import Function
 
 CLAIMS = frozenset(
     {"calc", "calculate", "can", "check", "compute", "count", "estimate", "evaluate", "fetch"}
@@ -80,13 +79,14 @@ def _findings(source: Source, families: Families) -> Iterator[Finding]:
     names = Names(source.tree)
     module = Values(names, module_bindings(source.tree))
     found = list(places(source.tree))
+    tabled = _tabled(source.tree)
     variants = {name for name, count in Counter(p.qualname for p in found).items() if count > 1}
     for place in found:
         answer = None if _is_exempt(place, names) else _answer(place.node, module)
         if answer is None:
             continue
         is_variant = place.qualname in variants and _is_conditional(place)
-        excused = is_variant or _is_polymorphic(place, families)
+        excused = is_variant or place.node.name in tabled or _is_polymorphic(place, families)
         rule = _rule(place, answer, excused=excused)
         if rule:
             message = f"{place.qualname} always gives {answer.text}"
@@ -113,6 +113,26 @@ def _rule(place: Place, answer: _Answer, *, excused: bool) -> str | None:
     promises = not CLAIMS.isdisjoint(claims) and not is_property
     is_root = not (place.owner and place.owner.bases)
     return "hardcoded-answer" if promises and answer.is_number and is_root else None
+
+
+def _tabled(tree: ast.Module) -> set[str]:
+    """Return the names of functions that stand together in a table of the module."""
+    functions = {node.name for node in ast.walk(tree) if isinstance(node, Function)}
+    found: set[str] = set()
+    for node in own_nodes(tree):
+        if isinstance(node, ast.Dict | ast.Tuple | ast.List):
+            listed = functions & set(_referred(node))
+            found |= listed if len(listed) > 1 else set()
+    return found
+
+
+def _referred(node: ast.AST) -> Iterator[str]:
+    """Yield the names that *node* refers to as values: not those that it calls."""
+    for part in ast.iter_child_nodes(node):
+        if isinstance(part, ast.Name | ast.Attribute):
+            yield part.id if isinstance(part, ast.Name) else part.attr
+        elif isinstance(part, ast.Dict | ast.Tuple | ast.List):
+            yield from _referred(part)
 
 
 def _is_conditional(place: Place) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from readiness_tests.detectors.bodies import body_findings
+from readiness_tests.detectors.families import Families
 from readiness_tests.detectors.finding import Allowance, Finding, Scan
 from readiness_tests.detectors.libraries import library_findings
 from readiness_tests.detectors.patches import patch_findings
@@ -34,16 +35,18 @@ def scan_mocks(paths: Iterable[str | Path], *, strict: bool = True) -> Scan:
     def examine(source: Source) -> Sequence[Finding]:
         asked = dict(_allowances(source, accepted=not strict))
         allowances.extend(asked.values())
-        return list(_judged(source, _stand_ins(source, strict=strict), asked))
+        return list(_judged(source, _stand_ins(source, families, strict=strict), asked))
 
-    scan = examine_all(*load(paths), examine)
+    sources, broken = load(paths)
+    families = Families(sources)
+    scan = examine_all(sources, broken, examine)
     return replace(scan, allowances=tuple(sorted(allowances)))
 
 
-def _stand_ins(source: Source, *, strict: bool) -> list[Finding]:
+def _stand_ins(source: Source, families: Families, *, strict: bool) -> list[Finding]:
     names = Names(source.tree)
     found = [*library_findings(source, names), *name_findings(source)]
-    found += body_findings(source, names)
+    found += body_findings(source, names, families)
     found += patch_findings(source, names) if strict else []
     return found
 

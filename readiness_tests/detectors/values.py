@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from readiness_tests.detectors.scopes import Bindings
 
 _AMOUNTS = frozenset({"float", "Decimal", "Fraction", "decimal.Decimal", "fractions.Fraction"})
-_CONSTRUCTORS = frozenset(
+_CONTAINERS = frozenset({"frozenset", "set", "list", "tuple", "dict"})
+_CONSTRUCTORS = _CONTAINERS | frozenset(
     {
         "Decimal",
         "Fraction",
@@ -28,7 +29,7 @@ _CONSTRUCTORS = frozenset(
         "list",
         "tuple",
     }
-    | {"dict", "timedelta", "date", "datetime", "time", "Path", "PurePath", "UUID"}
+    | {"timedelta", "date", "datetime", "time", "Path", "PurePath", "UUID"}
 )
 _COMPOUND = (
     ast.UnaryOp | ast.BinOp | ast.BoolOp | ast.Compare | ast.JoinedStr | ast.FormattedValue
@@ -101,24 +102,28 @@ class Values:
         values = [self.fixed(argument, seen) for argument in arguments]
         if None in values:
             return None
-        if self._makes_value(node.func, arguments) or self._is_method_of_value(node.func, seen):
-            return ast.unparse(node.func) + str(values)
-        return None
+        if not self._makes_value(node.func, arguments) and not self._asks_value(node.func, seen):
+            return None
+        refers = any(isinstance(part, ast.Name) for each in arguments for part in ast.walk(each))
+        return f"{ast.unparse(node.func)}{values}" if refers else ast.unparse(node)
 
     def _makes_value(self, function: ast.expr, arguments: Sequence[ast.expr]) -> bool:
         dotted = self._names.resolve(function)
         if not dotted or dotted.partition(".")[0] in self._local:
             return False
         name = last_part(dotted)
+        if name in _CONSTRUCTORS:
+            return bool(arguments) or name in _CONTAINERS  # time.time() is not a time of day
         is_class = name[:1].isupper() and not name.isupper()
-        return name in _CONSTRUCTORS or (is_class and any(map(self.is_amount, arguments)))
+        return is_class and any(map(self.is_amount, arguments))
 
-    def _is_method_of_value(self, function: ast.expr, seen: frozenset[str]) -> bool:
-        if not isinstance(function, ast.Attribute):
-            return False
-        return isinstance(function.value, ast.Call | ast.Constant) and bool(
-            self.fixed(function.value, seen)
-        )
+    def _asks_value(self, function: ast.expr, seen: frozenset[str]) -> bool:
+        """Return whether *function* is a method of a literal or of a number made from one."""
+        value = function.value if isinstance(function, ast.Attribute) else None
+        if isinstance(value, ast.Constant):
+            return True
+        is_number = isinstance(value, ast.Call) and self._names.resolve(value.func) in _AMOUNTS
+        return is_number and self.fixed(value, seen) is not None
 
     def _fixed_choice(
         self, test: ast.expr, body: ast.expr, orelse: ast.expr, seen: frozenset[str]
