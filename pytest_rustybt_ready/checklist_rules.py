@@ -148,7 +148,7 @@ def _family(item: Item, items: Items, known: frozenset[str]) -> Iterator[str]:
 
 def _derivation(item: Item, items: Items, known: frozenset[str]) -> Iterator[str]:
     """Yield what would make a derived item stand on nothing, or on itself."""
-    for prefix in item.derives:
+    for prefix in item.derives if Kind.DERIVED in item.kinds else ():
         below = [item_id for item_id in known if _lies_under(item_id, prefix)]
         if not below:
             yield f"derives: no item lies under {prefix!r}, so it would rest on nothing"
