@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 # Exit codes: 0 done, 1 could not be done, 2 wrong usage, 70 a defect of ours (EX_SOFTWARE).
 FAILED = 1
@@ -18,12 +18,24 @@ def main() -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Run the command line *arguments* and return the exit code; no exception leaves here."""
-    from rustybt.errors import RustyBTError
 
-    try:
+    def command() -> None:
         from rustybt.cli.app import app
 
         app(args=list(arguments), prog_name="rustybt")
+
+    return exit_code_of(command)
+
+
+def exit_code_of(command: Callable[[], None]) -> int:
+    """Run *command* and return its exit code; every error becomes one message on stderr.
+
+    With ``RUSTYBT_TRACEBACK=1`` in the environment a defect is raised, for those who look for it.
+    """
+    from rustybt.errors import RustyBTError
+
+    try:
+        command()
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     except RustyBTError as error:

@@ -1,19 +1,24 @@
 """The deployment commands, as a user runs them: what they print, change and return."""
 
+import io
 import json
 import os
 import pty
+import runpy
 import stat
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from cryptography.fernet import Fernet
+from typer.testing import CliRunner
 
-from rustybt.cli import run
+from rustybt.cli import exit_code_of, run
+from rustybt.cli.app import app
 from rustybt.deployment import create_home, home_digest, inspect_home, open_vault
 from rustybt.errors import HomeError
 from rustybt.home import Home
@@ -326,30 +331,54 @@ def rustybt(*arguments: object, stdin: bytes = b"") -> subprocess.CompletedProce
     )
 
 
-def test_credentials_from_standard_input(home: Home) -> None:
+def feed(monkeypatch: pytest.MonkeyPatch, data: bytes) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
+
+
+def test_credentials_from_standard_input(
+    cli: Cli, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Another program can hand them over without a file or an argument list."""
-    done = rustybt(
-        *("encrypt-credentials", "--home", home.root, "--stdin"),
-        stdin=b"KRAKEN_API_KEY=plain-as-day\nKRAKEN_API_SECRET='night'\n",
-    )
-    assert (done.returncode, done.stderr) == (0, b"")
+    feed(monkeypatch, b"KRAKEN_API_KEY=plain-as-day\nKRAKEN_API_SECRET='night'\n")
+    assert cli("encrypt-credentials", "--home", home.root, "--stdin").code == 0
     assert vault_value(home, "kraken", "api_key") == "plain-as-day"
     assert vault_value(home, "kraken", "api_secret") == "night"
 
 
-def test_what_is_no_credential_is_refused_from_standard_input(home: Home) -> None:
-    """All wrong lines at once, none of their values shown, nothing stored."""
-    before = home_digest(home.root)
+def test_credentials_through_a_pipe(home: Home) -> None:
+    """The same for a process of its own; nothing is said on stderr."""
     done = rustybt(
         *("encrypt-credentials", "--home", home.root, "--stdin", "--broker", "kraken"),
-        stdin=b"MAX_LEVERAGE=2\nBINANCE_API_KEY=plain\njunk\nKRAKEN_API_KEY=\n",
+        stdin=b"KRAKEN_API_KEY=plain-as-day\n",
     )
-    assert done.returncode == 1
-    message = done.stderr.decode()
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert vault_value(home, "kraken", "api_key") == "plain-as-day"
+
+
+def test_what_is_no_credential_is_refused_from_standard_input(
+    cli: Cli, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All wrong lines at once, none of their values shown, nothing stored."""
+    before = home_digest(home.root)
+    feed(monkeypatch, b"MAX_LEVERAGE=2\nBINANCE_API_KEY=plain\njunk\nKRAKEN_API_KEY=\n")
+    result = cli("encrypt-credentials", "--home", home.root, "--stdin", "--broker", "kraken")
+    assert result.code == 1
     for part in ("stdin:1", "stdin:2", "stdin:3", "stdin:4", "is not a credential of kraken"):
-        assert part in message
-    assert "plain" not in message
+        assert part in result.err
+    assert "plain" not in result.err
     assert home_digest(home.root) == before
+
+
+def test_credentials_are_asked_for(home: Home) -> None:
+    """With --prompt the configured broker's fields are asked for, or the named one's."""
+    typed = CliRunner().invoke(
+        app,
+        ["encrypt-credentials", "--home", str(home.root), "--prompt", "--broker", "kraken"],
+        input="typed-key\ntyped-secret\n",
+    )
+    assert typed.exit_code == 0
+    assert "typed" not in typed.output
+    assert vault_value(home, "kraken", "api_secret") == "typed-secret"
 
 
 def test_credentials_are_asked_for_without_echo(home: Home) -> None:
@@ -444,6 +473,17 @@ def test_rotation_of_a_key_that_the_environment_holds(
     assert cli("rotate-keys", "--home", home.root).code == 0
     monkeypatch.setenv("RUSTYBT_ENCRYPTION_KEY", new)
     assert cli("credentials", "list", "--home", home.root).code == 0
+
+
+def test_an_interrupted_rotation_is_finished(cli: Cli, home: Home) -> None:
+    """Two keys in the file: the vault moves to the first, and the second goes."""
+    old, new = key_of(home), Fernet.generate_key().decode()
+    home.env_file.write_text(home.env_file.read_text().replace(old, f"{new},{old}"))
+    assert cli("verify-config", "--home", home.root).out.count("rotation is not finished") == 1
+    assert cli("rotate-keys", "--home", home.root).code == 0
+    assert key_of(home) == new
+    assert old not in home.env_file.read_text()
+    assert vault_value(home, "practice", "api_key")
 
 
 def test_rotation_with_a_wrong_key_changes_nothing(cli: Cli, home: Home) -> None:
@@ -553,25 +593,48 @@ def test_help_is_quick_and_complete() -> None:
     assert min(times) < 0.5
 
 
+def test_the_module_is_the_command(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`python -m rustybt` runs what the console script runs."""
+    monkeypatch.setattr(sys, "argv", ["rustybt", "--help"])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_module("rustybt", run_name="__main__")
+    assert ended.value.code == 0
+    assert "keygen" in capsys.readouterr().out
+
+
 def test_wrong_usage_exits_2(cli: Cli) -> None:
     """Unknown commands and options are told from failures."""
     assert cli("no-such-command").code == 2
     assert cli("init", "--no-such-option").code == 2
 
 
-def test_a_defect_is_reported_without_its_message(home: Home) -> None:
+def failing(error: BaseException) -> Callable[[], None]:
+    def command() -> None:
+        raise error
+
+    return command
+
+
+def test_errors_become_messages_and_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
+    """What the disk refuses is told from wrong usage and from a defect of ours."""
+    assert exit_code_of(lambda: None) == 0
+    assert exit_code_of(failing(SystemExit(2))) == 2
+    assert exit_code_of(failing(SystemExit())) == 0
+    assert exit_code_of(failing(SystemExit("text"))) == 1
+    assert exit_code_of(failing(OSError(5, "I/O error", "disk"))) == 1
+    assert capsys.readouterr().err == "rustybt: I/O error: disk\n"
+
+
+def test_a_defect_is_reported_without_its_message(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What went wrong inside may hold a secret; the user gets its kind and how to see more."""
-    script = (
-        "import os, rustybt.cli\n"
-        "from rustybt.cli.app import app\n"
-        "@app.command('break')\n"
-        "def break_(how: str) -> None:\n"
-        "    raise {'os': OSError(5, 'I/O error', 'disk'), 'defect': ValueError('hidden')}[how]\n"
-        "print(rustybt.cli.run(['break', 'os']), rustybt.cli.run(['break', 'defect']))\n"
-        "os.environ['RUSTYBT_TRACEBACK'] = '1'\n"
-        "rustybt.cli.run(['break', 'defect'])\n"
-    )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
-    assert done.stdout == "1 70\n"
-    assert done.stderr.startswith("rustybt: I/O error: disk\nrustybt: internal error: ValueError")
-    assert done.stderr.rstrip().endswith("ValueError: hidden")
+    assert exit_code_of(failing(ValueError("hidden"))) == 70
+    shown = capsys.readouterr().err
+    assert "internal error: ValueError" in shown
+    assert "hidden" not in shown
+    monkeypatch.setenv("RUSTYBT_TRACEBACK", "1")
+    with pytest.raises(ValueError, match="hidden"):
+        exit_code_of(failing(ValueError("hidden")))

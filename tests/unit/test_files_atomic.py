@@ -1,16 +1,20 @@
 """Files are whole or absent, private, and locked against other writers."""
 
+import contextlib
 import os
+import resource
 import stat
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from rustybt.errors import HomeError
+from rustybt.deployment import create_home
+from rustybt.errors import HomeError, VaultError
 from rustybt.files import (
     create_exclusively,
     locked,
@@ -19,7 +23,10 @@ from rustybt.files import (
     tree_digest,
     write_atomic,
 )
+from rustybt.security.keys import new_key
+from rustybt.security.vault import Vault
 
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
 AS_ROOT = os.geteuid() == 0
 
 
@@ -66,30 +73,46 @@ def test_a_failed_write_leaves_nothing_behind(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["taken"]
 
 
+@contextlib.contextmanager
+def disk_that_takes(size: int) -> Iterator[None]:
+    """Make the kernel refuse to let any file grow beyond *size* bytes, as a full disk would."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
 def test_a_full_disk_leaves_the_old_file(tmp_path: Path) -> None:
     """When the bytes do not fit, the old file stays and the temporary one goes."""
     path = tmp_path / "file"
     path.write_bytes(b"old")
-    script = """
-        import resource, signal, sys
-        from pathlib import Path
-        from rustybt.files import write_atomic
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
-        try:
-            write_atomic(Path(sys.argv[1]), b"x" * 5000)
-        except OSError as error:
-            print(error.errno)
-    """
-    run = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(script), str(path)],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert run.stdout.strip() == "27"  # EFBIG
+    with disk_that_takes(1000), pytest.raises(OSError, match="too large"):
+        write_atomic(path, b"x" * 5000)
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_full_disk_leaves_the_old_vault(tmp_path: Path) -> None:
+    """The vault says so in its own words, keeps what it had, and goes on working."""
+    key = new_key()
+    path = tmp_path / "vault.json"
+    vault = Vault.create(path, [key], "dev", lambda: NOW)
+    vault.put("binance", "api_key", "one")
+    with disk_that_takes(1000), pytest.raises(VaultError, match="cannot write the vault"):
+        vault.put("binance", "api_secret", "x" * 5000)
+    assert Vault.open(path, [key], "dev", lambda: NOW).fields("binance") == ("api_key",)
+    vault.put("binance", "api_secret", "two")
+    assert vault.fields("binance") == ("api_key", "api_secret")
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_full_disk_leaves_no_half_home(tmp_path: Path) -> None:
+    """Nothing of a home that could not be completed stays behind."""
+    with disk_that_takes(100), pytest.raises(HomeError, match="cannot create the home"):
+        create_home(tmp_path / "home", "dev", lambda: NOW)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_exclusive_file_is_never_overwritten(tmp_path: Path) -> None:
@@ -126,6 +149,7 @@ def test_the_lock_excludes_other_processes_and_ends_with_its_holder(tmp_path: Pa
         [sys.executable, "-c", textwrap.dedent(script), str(tmp_path)],
         stdout=subprocess.PIPE,
         text=True,
+        env={"PATH": os.environ["PATH"]},
     ) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "held\n"

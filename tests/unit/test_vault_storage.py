@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from cryptography.fernet import Fernet
 from pydantic import SecretStr
 
 from rustybt.errors import (
@@ -18,6 +19,7 @@ from rustybt.errors import (
     VaultError,
     WrongKeyError,
 )
+from rustybt.security.document import Document, to_bytes
 from rustybt.security.keys import key_fingerprint, new_key
 from rustybt.security.vault import Vault
 
@@ -278,6 +280,16 @@ def test_a_value_under_another_key_is_damage(
     with pytest.raises(WrongKeyError):
         late.put("binance", "api_secret", "two")
     assert late.get("binance", "api_key").get_secret_value() == "one"
+
+
+def test_a_token_that_does_not_decrypt_is_damage(vault: Vault, path: Path, key: SecretStr) -> None:
+    """Even under a right seal, what cannot be read is an error that names the credential."""
+    vault.put("binance", "api_key", "one")
+    document = Document.model_validate_json(path.read_bytes())
+    entry = document.entries[0].model_copy(update={"token": Fernet.generate_key().decode()})
+    path.write_bytes(to_bytes(document.model_copy(update={"entries": (entry,)}).sealed(key)))
+    with pytest.raises(VaultCorruptError, match="binance api_key does not decrypt"):
+        reopened(path, key).get("binance", "api_key")
 
 
 def test_writers_see_each_others_work(vault: Vault, path: Path, key: SecretStr) -> None:
