@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, NoReturn, TypeVar
+from types import UnionType
+from typing import Any, NoReturn, TypeVar, overload
 
 import msgspec
 
@@ -32,7 +33,11 @@ def to_msgpack(value: object) -> bytes:
     return _to_msgpack(value)
 
 
-def from_json(data: bytes | str, kind: type[T]) -> T:
+@overload
+def from_json(data: bytes | str, kind: type[T]) -> T: ...
+@overload
+def from_json(data: bytes | str, kind: UnionType) -> Any: ...
+def from_json(data: bytes | str, kind: Any) -> Any:
     """Return the value of type *kind* (a class of the model, or a union of them) in *data*.
 
     Raise :class:`~rustybt.model.errors.InvalidValueError` for malformed JSON, a number with a
@@ -45,7 +50,11 @@ def from_json(data: bytes | str, kind: type[T]) -> T:
         raise InvalidValueError(f"JSON of {_name(kind)}", [str(error)]) from error
 
 
-def from_msgpack(data: bytes, kind: type[T]) -> T:
+@overload
+def from_msgpack(data: bytes, kind: type[T]) -> T: ...
+@overload
+def from_msgpack(data: bytes, kind: UnionType) -> Any: ...
+def from_msgpack(data: bytes, kind: Any) -> Any:
     """Return the value of type *kind* in *data*; raise like :func:`from_json`."""
     try:
         raw = msgspec.msgpack.decode(data)

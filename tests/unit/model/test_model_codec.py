@@ -89,12 +89,10 @@ def test_a_float_deep_inside_is_refused() -> None:
     """Lists and maps are looked through."""
     raw = json.loads(to_json(ORDER))
     raw["fills"][0]["price"] = 1.5
-    for decode in (
-        lambda: from_json(json.dumps(raw), Order),
-        lambda: from_msgpack(msgspec.msgpack.encode(raw), Order),
-    ):
-        with pytest.raises(InvalidValueError, match=r"1\.5 is a float"):
-            decode()
+    with pytest.raises(InvalidValueError, match=r"1\.5 is a float"):
+        from_json(json.dumps(raw), Order)
+    with pytest.raises(InvalidValueError, match=r"1\.5 is a float"):
+        from_msgpack(msgspec.msgpack.encode(raw), Order)
 
 
 def test_a_whole_number_is_exact() -> None:

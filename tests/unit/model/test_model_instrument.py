@@ -36,9 +36,9 @@ def test_defaults_mean_no_bounds_and_paid_in_full() -> None:
     """An instrument that is told nothing else is a spot pair without limits or margin."""
     instrument = pair()
     assert instrument.kind is InstrumentKind.SPOT
-    assert (instrument.multiplier, instrument.initial_margin) == (1, 1)
-    assert (instrument.min_quantity, instrument.max_quantity) == (0, None)
-    assert (instrument.min_notional, instrument.max_notional) == (0, None)
+    assert (instrument.multiplier, instrument.initial_margin) == (D(1), D(1))
+    assert (instrument.min_quantity, instrument.max_quantity) == (D(0), None)
+    assert (instrument.min_notional, instrument.max_notional) == (D(0), None)
     assert (instrument.min_price, instrument.max_price) == (None, None)
     assert instrument.maintenance_margin == 1
 

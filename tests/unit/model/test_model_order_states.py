@@ -126,7 +126,7 @@ def test_a_full_fill_is_never_dropped(state: OrderState) -> None:
     """Whatever a race made of the order, a fill of all that is left makes it filled."""
     start = order(state, filled_for(state) or 0)
     done = start.fill(fill("t1", int(start.leaves)))
-    assert (done.state, done.leaves) == (S.FILLED, 0)
+    assert (done.state, done.leaves) == (S.FILLED, D(0))
 
 
 @pytest.mark.parametrize(
