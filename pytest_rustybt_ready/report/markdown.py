@@ -13,6 +13,7 @@ from pytest_rustybt_ready.values import Disposition, Kind
 from pytest_rustybt_ready.verdict import Status
 
 BLANK = "_" * 31
+_CODE = re.compile(r"`([^`]+)`")
 _MARKUP = re.compile(r"([\\`*_{}\[\]<>|~&#$])")
 _LINK = re.compile(r"(?<=[A-Za-z])(?=://)|(?<=\bwww)(?=\.)", re.IGNORECASE)
 _START = re.compile(r"^(\d+)([.)])|^([-+=])")
@@ -20,9 +21,13 @@ CONTACTS = ("Technical lead", "On-call engineer", "Business owner")
 
 
 def escape(text: str) -> str:
-    """Return *text* as one line that Markdown renders as itself: no markup, HTML or links."""
-    flat = _LINK.sub("\0", one_line(text))
-    return _START.sub(_inert_start, _MARKUP.sub(r"\\\1", flat)).replace("\0", "\\")
+    """Return *text* as one line that Markdown renders as itself: no markup, HTML or links.
+
+    Code between single backticks stays code, in which nothing else is special.
+    """
+    parts = _CODE.split(one_line(text))
+    flat = "".join(f"`{part}`" if n % 2 else _plain(part) for n, part in enumerate(parts))
+    return _START.sub(_inert_start, flat)
 
 
 def render_markdown(record: Record) -> str:
@@ -134,6 +139,11 @@ def _foot(view: View) -> str:
     lapse = view.record.verdict.valid_until
     due = moment(lapse) if lapse else "nothing satisfied lapses by age"
     return f"Last reviewed: {moment(view.record.verdict.at)}. Next review due: {due}."
+
+
+def _plain(text: str) -> str:
+    marked = _LINK.sub("\0", text)
+    return _MARKUP.sub(r"\\\1", marked).replace("\0", "\\")
 
 
 def _blank() -> str:

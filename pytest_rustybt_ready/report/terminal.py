@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Protocol
 
@@ -57,8 +58,9 @@ class Writes(Protocol):
         ...
 
 
-def write_summary(record: Record, terminal: Writes, *, encoding: str | None = "utf-8") -> None:
-    """Write the summary of *record* to *terminal*, whose stream has this *encoding*."""
+def write_summary(record: Record, terminal: Writes, *, encoding: str | None = None) -> None:
+    """Write the summary of *record* to *terminal*, by default in standard output's encoding."""
+    encoding = encoding or getattr(sys.__stdout__, "encoding", None)
     for text, markup in summary_lines(record, encoding=encoding):
         terminal.write_line(text, **markup)
 

@@ -257,7 +257,7 @@ def scope_words(scope: Scope, record: Record) -> str:
     if scope.kind == "sections":
         found = (record.checklist.section(key) for key in scope.sections)
         named = [f"{s.number} {s.title}" for s in found if s is not None]
-        return f"{count(len(named), 'section')}: {', '.join(named)}"
+        return f"{count(len(named), 'section')}: {', '.join(named)}" if named else "no section"
     return "the whole checklist"
 
 

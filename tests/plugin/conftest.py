@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pytest_rustybt_ready.checklist import Checklist, Item
     from pytest_rustybt_ready.record import Record
     from pytest_rustybt_ready.values import CheckInfo, CheckResult, ProofResult
+    from pytest_rustybt_ready.verdict import Verdict
 
 AT = datetime(2026, 3, 14, 9, 26, 53, tzinfo=UTC)
 
@@ -59,6 +60,7 @@ ITEMS = {
     "10.3.1": ("derived", "production", 'derives = ["1", "2"]'),
 }
 
+VERSIONS = {"python": "3.11.9", "pytest": "9.0.1", "rustybt": "0.1.0"}
 OUTCOMES = ("passed", "passed", "passed", "failed", "passed", "unproven", "error", "passed")
 
 
@@ -95,15 +97,19 @@ class Records:
         from pytest_rustybt_ready.values import RunInfo, Scope, Stage, Subject
 
         checklist = checklist or self.small()
-        run = {"stage": Stage.DEV, "scope": Scope(), "command": "pytest -m readiness"}
-        asked = {key: changes.pop(key) for key in (*run, "interrupted", "notes") if key in changes}
+        run: dict[str, Any] = {
+            "stage": Stage.DEV,
+            "scope": Scope(),
+            "command": "pytest -m readiness",
+        }
+        about_run = (*run, "interrupted", "notes", "versions")
+        asked = {key: changes.pop(key) for key in about_run if key in changes}
         values: dict[str, Any] = {
             "run": RunInfo(
                 id="run-1",
                 started=AT - timedelta(minutes=4),
                 finished=AT,
-                versions={"python": "3.11.9", "pytest": "9.0.1", "rustybt": "0.1.0"},
-                **(run | asked),
+                **({"versions": VERSIONS} | run | asked),
             ),
             "subject": Subject(
                 name="rustybt",
@@ -124,17 +130,23 @@ class Records:
             "broken": (),
             "changes": Changes(previous="sha256:" + "ef" * 32, fixed=("1.1.1",)),
         } | changes
-        return judged(Record, values)
+        return self.judge(Record(verdict=no_verdict(), **values)).sealed()
+
+    def judge(self, record: Record) -> Record:
+        """Return *record*, unsealed, with the verdict that follows from it."""
+        import msgspec
+
+        from pytest_rustybt_ready.verdict import judge
+
+        return msgspec.structs.replace(record, verdict=judge(record.inputs(), AT), digest="")
 
 
-def judged(record_type: type[Record], values: dict[str, Any]) -> Record:
-    """Return a sealed record of *values* with the verdict that follows from them."""
-    import msgspec
-
+def no_verdict() -> Verdict:
+    """Return what stands in a record until it is judged."""
     from pytest_rustybt_ready.values import Stage
-    from pytest_rustybt_ready.verdict import Status, Verdict, judge
+    from pytest_rustybt_ready.verdict import Status, Verdict
 
-    blank = Verdict(
+    return Verdict(
         status=Status.INCOMPLETE,
         scope_status=Status.INCOMPLETE,
         stage=Stage.DEV,
@@ -147,9 +159,6 @@ def judged(record_type: type[Record], values: dict[str, Any]) -> Record:
         blockers=(),
         lapses=(),
     )
-    record = record_type(verdict=blank, **values)
-    verdict = judge(record.inputs(), AT)
-    return msgspec.structs.replace(record, verdict=verdict).sealed()
 
 
 def name_of(item: Item) -> str:
@@ -190,18 +199,19 @@ def results(checklist: Checklist) -> Iterator[CheckResult]:
 
     for n, item in claimed(checklist):
         outcome = Outcome(OUTCOMES[n % len(OUTCOMES)])
+        limits = {name: str(limit) for name, limit in item.thresholds.items()}
         started = AT - timedelta(minutes=3) + timedelta(seconds=n % 150)
         entries = [
             EvidenceEntry(
                 kind="expectation",
                 name=name,
-                expected=str(threshold),
+                expected=limit,
                 observed="97.3" if outcome is Outcome.PASSED else "71.4",
                 ok=outcome is Outcome.PASSED,
                 at=started,
                 provenance=Provenance.PRACTICE if "engine" in item.kinds else Provenance.REAL,
             )
-            for name, threshold in (item.thresholds or {"findings": "0"}).items()
+            for name, limit in (limits or {"findings": "0"}).items()
         ]
         entries.append(
             EvidenceEntry(
@@ -276,18 +286,18 @@ def statements(checklist: Checklist) -> Iterator[Any]:
             digest="sha256:" + "77" * 32,
         )
     failing = [item for n, item in claimed(checklist) if OUTCOMES[n % len(OUTCOMES)] == "failed"]
-    waived = next(item for item in reversed(failing) if item.waivable)
-    yield Statement(
-        kind="waiver",
-        item=waived.id,
-        signer="Grace Murray",
-        role="risk manager",
-        signed_at=AT - timedelta(days=2),
-        expires_at=AT + timedelta(days=28),
-        reason="the supplier delivers the part next week",
-        measure="checked by hand each morning",
-        digest="sha256:" + "88" * 32,
-    )
+    for item in [item for item in failing if item.waivable][-1:]:
+        yield Statement(
+            kind="waiver",
+            item=item.id,
+            signer="Grace Murray",
+            role="risk manager",
+            signed_at=AT - timedelta(days=2),
+            expires_at=AT + timedelta(days=28),
+            reason="the supplier delivers the part next week",
+            measure="checked by hand each morning",
+            digest="sha256:" + "88" * 32,
+        )
 
 
 @pytest.fixture(scope="session")
