@@ -165,13 +165,26 @@ def tree_digest(root: Path) -> str:
     """Return the SHA-256 over everything below *root*: relative paths, types, modes, contents.
 
     Nothing is ignored, links are recorded and not followed, times are not looked at. Equal digests
-    before and after show that nothing was added, removed, changed or re-permitted.
+    before and after show that nothing was added, removed, changed or re-permitted. Raises
+    ``OSError`` if something cannot be read.
     """
     digest = hashlib.sha256()
-    for path in [root, *sorted(root.rglob("*"))]:
+    for path in _everything(root):
         for part in _facts(root, path):
             digest.update(len(part).to_bytes(8, "big") + part)
     return digest.hexdigest()
+
+
+def _everything(root: Path) -> list[Path]:
+    """Return *root* and all below it in a fixed order; raise if a folder cannot be read."""
+    paths = [root]
+    for folder, folders, files in os.walk(root, onerror=_raise):
+        paths += [Path(folder, name) for name in (*folders, *files)]
+    return sorted(paths)
+
+
+def _raise(error: OSError) -> None:
+    raise error
 
 
 def _facts(root: Path, path: Path) -> tuple[bytes, bytes, bytes]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -13,7 +14,15 @@ DEFECT = 70
 
 def main() -> None:
     """Run the command that ``sys.argv`` names and exit."""
-    sys.exit(run(sys.argv[1:]))
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal may know no such letter
+    code = run(sys.argv[1:])
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader, `head` perhaps, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(code)
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -40,9 +49,10 @@ def exit_code_of(command: Callable[[], None]) -> int:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     except RustyBTError as error:
         return _fail(str(error), FAILED)
-    except OSError as error:
-        return _fail(f"{error.strerror}: {error.filename}", FAILED)
     except Exception as error:  # noqa: BLE001 - the process boundary: no traceback to a user
+        # What the system refused names a file; what a library calls an OSError may name anything.
+        if isinstance(error, OSError) and error.strerror and isinstance(error.filename, str):
+            return _fail(f"{error.strerror}: {error.filename}", FAILED)
         return _defect(error)
     return 0
 

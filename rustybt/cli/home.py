@@ -32,6 +32,7 @@ def init(
     from rustybt.deployment import create_home, open_vault
     from rustybt.settings import load_settings
 
+    stood_in = _is_here(home)
     made = create_home(home, env.value, wall_clock)
     vault = open_vault(load_settings(made.root, {}), wall_clock)
     if json:
@@ -51,4 +52,11 @@ def init(
     say(f"  {made.vault_file}  credentials, encrypted; holds those of the practice exchange")
     for folder in made.folders:
         say(f"  {folder}/")
+    if stood_in:
+        say(f"your shell still stands in the empty folder that was here:  cd {made.root}")
     say(f"next: edit .env, then  python -m rustybt verify-config --home {made.root}")
+
+
+def _is_here(home: Path) -> bool:
+    """Tell whether *home* is the working folder; making it replaces that folder."""
+    return home.expanduser().resolve() == Path.cwd()

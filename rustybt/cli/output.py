@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 def emit_json(document: Mapping[str, object]) -> None:
     """Print *document* as JSON on stdout."""
-    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+    sys.stdout.write(json.dumps(document, indent=2) + "\n")
 
 
 def say(line: str = "") -> None:

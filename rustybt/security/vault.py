@@ -293,12 +293,11 @@ def _check_name(place: tuple[str, str]) -> tuple[str, str]:
 def _check_secret(secret: SecretStr | str) -> SecretStr:
     """Return *secret*; raise `VaultError`, without showing it, if nobody could use it."""
     value = secret.get_secret_value() if isinstance(secret, SecretStr) else secret
-    try:
-        size = len(value.encode())
-    except UnicodeEncodeError:
-        raise VaultError("a credential is not valid text", expected="Unicode text") from None
-    if not value.strip() or size > MAX_SECRET_BYTES:
+    size = len(value.encode("utf-8", "surrogatepass"))
+    is_text = not any("\ud800" <= character <= "\udfff" for character in value)
+    if not value.strip() or size > MAX_SECRET_BYTES or not is_text:
         raise VaultError(
-            "a credential is empty or too long", expected=f"1 to {MAX_SECRET_BYTES} bytes of text"
+            "a credential is empty, too long, or not Unicode text",
+            expected=f"1 to {MAX_SECRET_BYTES} bytes of text",
         )
     return SecretStr(value)

@@ -91,14 +91,15 @@ def decode(data: bytes, name: str) -> str:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        problem = SettingsProblem(
-            source=f"{name}:{line}",
-            key="(text)",
-            value="",
-            problem="is not UTF-8",
-            expected="UTF-8",
-        )
-        raise SettingsError([problem]) from None
+    # Raised out here, because the decoding error holds the whole text, secrets included.
+    problem = SettingsProblem(
+        source=f"{name}:{line}",
+        key="(text)",
+        value="",
+        problem="is not UTF-8",
+        expected="UTF-8",
+    )
+    raise SettingsError([problem])
 
 
 def parse_env(text: str, name: str) -> EnvFile:

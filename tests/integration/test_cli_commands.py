@@ -163,6 +163,31 @@ def test_init_below_a_file_is_a_clear_error(cli: Cli, tmp_path: Path) -> None:
     assert "cannot create the home" in result.err
 
 
+def test_init_in_the_working_folder_says_to_enter_it(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The empty folder is replaced, so the shell's own is a ghost."""
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    result = cli("init", ".")
+    assert result.code == 0
+    assert f"cd {tmp_path / 'here'}" in result.out
+    assert Home(tmp_path / "here").vault_file.exists()
+
+
+def test_output_survives_a_poor_terminal_and_an_early_end(tmp_path: Path) -> None:
+    """Letters that the terminal lacks are escaped, and `head` may close the pipe."""
+    home = tmp_path / "hömé"
+    environ = {"PATH": os.environ["PATH"], "PYTHONIOENCODING": "ascii"}
+    command = [sys.executable, "-m", "rustybt"]
+    made = subprocess.run([*command, "init", home], capture_output=True, env=environ)
+    assert (made.returncode, made.stderr) == (0, b"")
+    assert rb"h\xf6m\xe9" in made.stdout
+    show = f"exec 2>&1; {' '.join(command)} verify-config --home '{home}' | head -1"
+    shown = subprocess.run(["bash", "-c", show], capture_output=True, env=environ)
+    assert b"Error" not in shown.stdout
+
+
 def test_a_home_can_be_moved(home: Home, tmp_path: Path) -> None:
     """Nothing in it holds its own path: copies for drills and proofs just work."""
     moved = home.root.rename(tmp_path / "elsewhere")
@@ -625,6 +650,8 @@ def test_errors_become_messages_and_exit_codes(capsys: pytest.CaptureFixture[str
     assert exit_code_of(failing(SystemExit("text"))) == 1
     assert exit_code_of(failing(OSError(5, "I/O error", "disk"))) == 1
     assert capsys.readouterr().err == "rustybt: I/O error: disk\n"
+    assert exit_code_of(failing(OSError("https://x/?signature=hidden"))) == 70
+    assert "hidden" not in capsys.readouterr().err
 
 
 def test_a_defect_is_reported_without_its_message(

@@ -231,3 +231,9 @@ def test_the_digest_notices_every_kind_of_change(
     assert tree_digest(root) == before
     change(root)
     assert tree_digest(root) != before
+
+
+def test_what_cannot_be_read_has_no_digest(tmp_path: Path) -> None:
+    """Leaving a part out would make two different folders equal."""
+    with pytest.raises(FileNotFoundError):
+        tree_digest(tmp_path / "missing")

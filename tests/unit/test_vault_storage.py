@@ -339,6 +339,7 @@ def test_unusable_values_are_refused_unseen(vault: Vault, path: Path, value: str
     with pytest.raises(VaultError) as caught:
         vault.put_all({("binance", "api_key"): "fine", ("binance", "api_secret"): value})
     assert "xxx" not in str(caught.value)
+    assert caught.value.__context__ is None
     assert path.read_bytes() == before
 
 
