@@ -129,7 +129,9 @@ def _callback_value(place: Place) -> str:
         for argument in place.parameters
         if not (argument.annotation and ast.unparse(argument.annotation).endswith(_CONTEXTS))
     ]
-    return "value" if "value" in values or not values else values[-1]
+    if "value" in values:
+        return "value"
+    return values[-1] if values else "None"
 
 
 def _by_type(place: Place) -> str | None:
@@ -150,7 +152,8 @@ def _by_type(place: Place) -> str | None:
 
 
 def _type(argument: ast.arg) -> str:
-    return ast.unparse(argument.annotation) if argument.annotation else ""
+    given = argument.annotation
+    return (text_of(given) or ast.unparse(given)) if given else ""
 
 
 def _empty(wanted: str) -> str | None:
