@@ -43,6 +43,7 @@ class Record(Value, frozen=True, kw_only=True):
     statements: tuple[Statement, ...]
     broken: tuple[str, ...]
     verdict: Verdict
+    gaps: tuple[str, ...] = ()
     changes: Changes = Changes()
     digest: str = ""
 
@@ -53,12 +54,14 @@ class Record(Value, frozen=True, kw_only=True):
             stage=self.run.stage,
             scope=self.run.scope,
             facts=self.subject.facts,
+            commit="" if self.subject.dirty else self.subject.commit,
             checks=self.checks,
             results=self.results,
             proofs=self.proofs,
             statements=self.statements,
             interrupted=self.run.interrupted,
             broken=self.broken,
+            gaps=self.gaps,
         )
 
     def sealed(self) -> Record:
@@ -81,13 +84,35 @@ def load(path: Path) -> Record:
         record = msgspec.json.decode(path.read_bytes(), type=Record)
     except OSError as error:
         raise RecordError(f"{path}: cannot be read: {error.strerror}") from error
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise RecordError(f"{path}: not a readiness record: {error}") from error
-    if record.digest != record.expected_digest():
+    expected = record.expected_digest()
+    if record.digest != expected:
         raise RecordError(
-            f"{path}: altered since it was written: it says {record.digest}, "
-            f"its contents give {record.expected_digest()}"
+            f"{path}: altered since it was written: it says {record.digest or 'no digest'}, "
+            f"its contents give {expected}"
         )
-    if judge(record.inputs(), record.verdict.at) != record.verdict:
-        raise RecordError(f"{path}: its verdict does not follow from what it records")
+    wrong = _contradictions(record)
+    if wrong:
+        raise RecordError(f"{path}: its verdict does not follow from what it records: {wrong}")
     return record
+
+
+def _contradictions(record: Record) -> str:
+    """Name what differs between the recorded verdict and the one that follows, or return ''."""
+    try:
+        verdict = judge(record.inputs(), record.verdict.at)
+    except (ArithmeticError, LookupError, TypeError, ValueError, RecursionError) as error:
+        return f"it cannot be judged ({type(error).__name__}: {error})"
+    if verdict == record.verdict:
+        return ""
+    found, said = verdict.items, record.verdict.items
+    if len(found) == len(said):
+        pairs = [(a, b) for a, b in zip(found, said, strict=True) if a != b]
+        named = [f"{a.id} is {a.disposition}, it says {b.disposition}" for a, b in pairs]
+        if named:
+            return "; ".join(named[:5]) + ("; …" if len(named) > 5 else "")
+    fields = [
+        f for f in Verdict.__struct_fields__ if getattr(verdict, f) != getattr(record.verdict, f)
+    ]
+    return f"different {', '.join(fields)}"

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import enum
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
+
+# A datetime with a zone; a record that holds any other is refused when it is read.
+Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 class Stage(enum.StrEnum):
@@ -139,7 +142,7 @@ class EvidenceEntry(Value, frozen=True, kw_only=True):
     kind: Literal["expectation", "record", "attachment"]
     name: str
     observed: str
-    at: datetime
+    at: Instant
     expected: str | None = None
     ok: bool | None = None
     provenance: Provenance = Provenance.REAL
@@ -167,7 +170,7 @@ class CheckResult(Value, frozen=True, kw_only=True):
 
     check: str
     outcome: Outcome
-    started: datetime
+    started: Instant
     seconds: float = 0.0
     reason: str = ""
     remedy: str = ""
@@ -180,7 +183,7 @@ class ProofResult(Value, frozen=True, kw_only=True):
     check: str
     control: str
     outcome: ProofOutcome
-    at: datetime
+    at: Instant
     claim: str = ""
     detail: str = ""
     digest: str = ""
@@ -220,8 +223,8 @@ class RunInfo(Value, frozen=True, kw_only=True):
     """When, how and with what a run was made. ``notes`` tell the reader of anything unusual."""
 
     id: str
-    started: datetime
-    finished: datetime
+    started: Instant
+    finished: Instant
     stage: Stage
     scope: Scope
     command: str = ""

@@ -1,0 +1,371 @@
+"""What becomes of each item: the rules, applied to what a run has shown.
+
+Pure functions of :class:`Inputs` and an instant; :mod:`pytest_rustybt_ready.verdict` sums them up.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+import msgspec
+
+from pytest_rustybt_ready.checklist import Checklist, Item
+from pytest_rustybt_ready.statements import Statement
+from pytest_rustybt_ready.values import (
+    SEVERITY,
+    CheckInfo,
+    CheckResult,
+    Disposition,
+    Fact,
+    Kind,
+    ProofOutcome,
+    ProofResult,
+    ProofState,
+    Provenance,
+    Scope,
+    Stage,
+    Value,
+)
+
+CANNOT_FAIL = "proof failed: this check cannot fail"
+# The end of time, as far as a datetime reaches: what would lapse later never does.
+NEVER = datetime.max.replace(tzinfo=UTC)
+RANK = {disposition: rank for rank, disposition in enumerate(SEVERITY)}
+
+
+class Inputs(Value, frozen=True, kw_only=True):
+    """All that a verdict depends on, but for the instant it is asked for.
+
+    ``checks`` are the checks that were collected: a result that is missing for one of them counts
+    as not run. ``broken`` lists what makes the run itself unusable, such as a changed deployment;
+    ``gaps`` lists what it never got to see, such as a module that was left out. ``commit`` is empty
+    when the tree differs from every commit.
+    """
+
+    checklist: Checklist
+    stage: Stage
+    scope: Scope = Scope()
+    facts: dict[str, Fact] = msgspec.field(default_factory=dict)
+    commit: str = ""
+    checks: tuple[CheckInfo, ...] = ()
+    results: tuple[CheckResult, ...] = ()
+    proofs: tuple[ProofResult, ...] = ()
+    statements: tuple[Statement, ...] = ()
+    interrupted: bool = False
+    broken: tuple[str, ...] = ()
+    gaps: tuple[str, ...] = ()
+
+    def newest(self, default: datetime) -> datetime:
+        """Return the instant of the newest thing known: from then on a verdict only gets worse."""
+        instants = [result.started for result in self.results]
+        instants += [entry.at for result in self.results for entry in result.evidence]
+        instants += [statement.signed_at for statement in self.statements]
+        return max(instants, default=default)
+
+
+class Finding(NamedTuple):
+    """A disposition with its reason; findings are combined by taking the worst.
+
+    ``expires`` is when a satisfied finding lapses by age; ``stale`` says that one has.
+    """
+
+    disposition: Disposition
+    reason: str
+    expires: datetime | None = None
+    stale: bool = False
+
+
+class Ran(NamedTuple):
+    """All results of one check: the worst of them speaks, the evidence of all is held to age."""
+
+    worst: CheckResult
+    oldest: datetime
+    newest: datetime
+    provenances: frozenset[Provenance]
+
+
+class Facts:
+    """The inputs, indexed once, with the instant they are judged for."""
+
+    def __init__(self, inputs: Inputs, at: datetime) -> None:
+        self.inputs = inputs
+        self.at = at
+        self.ran = _ran(inputs.results)
+        self.proofs = _by_check(inputs.proofs)
+        self.checks = sorted(inputs.checks, key=_check_order)
+        self.controls: defaultdict[str, set[str]] = defaultdict(set)
+        self.claims: defaultdict[str, list[CheckInfo]] = defaultdict(list)
+        for check in self.checks:
+            self.controls[check.check].update(check.controls)
+            for item_id in check.items:
+                self.claims[item_id].append(check)
+        self.signatures: defaultdict[str, list[Statement]] = defaultdict(list)
+        for statement in inputs.statements:
+            if statement.kind == "sign-off":
+                self.signatures[statement.item].append(statement)
+
+    def proof_of(self, check: str) -> ProofState:
+        """Tell whether *check* has been shown to be able to fail."""
+        known = self.proofs.get(check, ())
+        if any(proof.outcome is not ProofOutcome.PROVEN for proof in known):
+            return ProofState.FAILED
+        if not self.controls[check]:
+            return ProofState.NO_CONTROL
+        missing = self.controls[check] - {proof.control for proof in known}
+        return ProofState.NOT_RUN if missing else ProofState.PROVEN
+
+    def judge(self, check: str) -> Finding:
+        """Judge one check by itself, whatever it claims."""
+        ran = self.ran.get(check)
+        if ran is None:
+            return Finding(Disposition.NOT_RUN, f"{check} was not run")
+        finding = Finding(Disposition(ran.worst.outcome.value), ran.worst.reason)
+        broken = [p for p in self.proofs.get(check, ()) if p.outcome is not ProofOutcome.PROVEN]
+        if broken and finding.disposition is not Disposition.FAILED:
+            proof = min(broken, key=lambda p: (p.control, p.detail))
+            return Finding(Disposition.ERROR, f"{CANNOT_FAIL} ({proof.control}: {proof.detail})")
+        if finding.disposition is Disposition.PASSED and ran.newest > self.at:
+            reason = f"its evidence is from later: {ran.newest.isoformat()}"
+            return Finding(Disposition.UNPROVEN, reason)
+        return finding
+
+    def supporting(self) -> dict[str, Finding]:
+        """Judge the checks that belong to no item, by section."""
+        found: defaultdict[str, list[Finding]] = defaultdict(list)
+        for check in self.checks:
+            if not check.items:
+                finding = self.judge(check.check)
+                reason = f"supporting check {check.check}: {finding.reason}"
+                found[check.section].append(finding._replace(reason=reason))
+        return {key: worst(findings) for key, findings in found.items()}
+
+
+class Rulings:
+    """The finding on each item, with *waivers* (by item id) applied."""
+
+    def __init__(self, facts: Facts, waivers: Mapping[str, Statement]) -> None:
+        self._facts = facts
+        self._checklist = facts.inputs.checklist
+        self._waivers = waivers
+        self._found: dict[str, Finding] = {}
+
+    def of(self, item: Item) -> Finding:
+        """Return the finding on *item*."""
+        if item.id not in self._found:
+            # what rests on itself finds this, and stays open
+            self._found[item.id] = Finding(Disposition.NOT_RUN, "it rests on itself")
+            self._found[item.id] = self._waived(item, self._bare(item))
+        return self._found[item.id]
+
+    def _bare(self, item: Item) -> Finding:
+        if item.derives:
+            return self._derived(item)
+        return self._parent(item) if self._checklist.children(item) else self._leaf(item)
+
+    def _leaf(self, item: Item) -> Finding:
+        facts = self._facts.inputs.facts
+        if item.applies is not None and not item.applies.applies(facts):
+            return Finding(Disposition.NOT_APPLICABLE, f"applies only if {item.applies}")
+        parts = []
+        if item.automated or self._facts.claims[item.id]:
+            parts.append(self._checked(item))
+        if Kind.SIGNED in item.kinds:
+            parts.append(self._signed(item))
+        return worst(parts)
+
+    def _parent(self, item: Item) -> Finding:
+        children = {child.id: self.of(child) for child in self._checklist.children(item)}
+        parts = list(children.values())
+        if self._facts.claims[item.id]:
+            parts.append(self._checked(item))
+        found = worst(parts)
+        if found.disposition.satisfied:
+            return found
+        guilty = [child for child, f in children.items() if f[:2] == found[:2]]
+        return found._replace(reason=f"{guilty[0]}: {found.reason}") if guilty else found
+
+    def _derived(self, item: Item) -> Finding:
+        """Judge what rests on others: on all that block at this item's own stage."""
+        stage = max(self._facts.inputs.stage, item.stage, key=lambda stage: stage.rank)
+        below = {i.id: i for prefix in item.derives for i in self._checklist.under(prefix)}
+        needed = [i for i in below.values() if not i.optional and stage.reaches(i.stage)]
+        open_ = [i for i in needed if not self.of(i).disposition.satisfied]
+        parts = [self._checked(item)] if self._facts.claims[item.id] else []
+        if not needed:
+            parts.append(Finding(Disposition.NOT_RUN, "it rests on no item at all"))
+        elif open_:
+            parts.append(self._open(open_))
+        else:
+            reason = f"all {len(needed)} items it rests on are satisfied"
+            expiries = [e for i in needed if (e := self.of(i).expires) is not None]
+            parts.append(Finding(Disposition.PASSED, reason, min(expiries, default=None)))
+        return worst(parts)
+
+    def _open(self, items: Sequence[Item]) -> Finding:
+        named = ", ".join(item.id for item in items[:5]) + (", …" if len(items) > 5 else "")
+        broken = any(self.of(item).disposition.breaks for item in items)
+        disposition = Disposition.FAILED if broken else Disposition.NOT_RUN
+        return Finding(disposition, f"{len(items)} items it rests on are open: {named}")
+
+    def _checked(self, item: Item) -> Finding:
+        claims = self._facts.claims[item.id]
+        if not claims:
+            asked = in_scope(self._facts.inputs, item)
+            reason = "no check claims this item" if asked else "not part of what this run judged"
+            return Finding(Disposition.NOT_RUN, reason)
+        return worst([self._check(item, check.check) for check in claims])
+
+    def _check(self, item: Item, check: str) -> Finding:
+        finding = self._facts.judge(check)
+        if finding.disposition is Disposition.PASSED:
+            return self._supported(item, self._facts.ran[check])
+        if item.or_signed and finding.disposition is Disposition.UNPROVEN:
+            signed = self._signed(item)
+            return signed if signed.disposition is Disposition.SIGNED else finding
+        return finding
+
+    def _supported(self, item: Item, ran: Ran) -> Finding:
+        """Hold a passed result to what its stage asks of evidence: age, provenance, proof."""
+        expires = None
+        if item.max_age_days is not None:
+            expires = _after(ran.oldest, item.max_age_days)
+            if self._facts.at >= expires:
+                reason = f"stale: its evidence is older than {item.max_age_days} days"
+                return Finding(Disposition.UNPROVEN, reason, stale=True)
+        doubt = self._doubt_at_production(item, ran)
+        if doubt:
+            return Finding(Disposition.UNPROVEN, doubt)
+        return Finding(Disposition.PASSED, ran.worst.reason, expires)
+
+    def _doubt_at_production(self, item: Item, ran: Ran) -> str:
+        if not self._facts.inputs.stage.reaches(Stage.PRODUCTION):
+            return ""
+        unreal = ran.provenances - {Provenance.REAL}
+        if unreal and Kind.RECORD in item.kinds:
+            return f"a {min(unreal)} record never counts at production"
+        state = self._facts.proof_of(ran.worst.check)
+        return "" if state is ProofState.PROVEN else f"{ran.worst.check} is not proven: {state}"
+
+    def _signed(self, item: Item) -> Finding:
+        fitting = [s for s in self._facts.signatures[item.id] if s.role == item.role]
+        if item.lapses_with_commit:
+            commit = self._facts.inputs.commit
+            fitting = [s for s in fitting if commit and s.commit == commit]
+        held = [s for s in fitting if s.signed_at <= self._facts.at < _lapses(item, s)]
+        if held:
+            best = max(held, key=lambda s: (_lapses(item, s), s.digest, s.signer))
+            who = f"signed by {best.signer} as {best.role} on {best.signed_at:%Y-%m-%d}"
+            return Finding(Disposition.SIGNED, who, _lapses(item, best))
+        lapsed = any(s.signed_at <= self._facts.at for s in fitting)
+        state = "its signature has lapsed" if lapsed else "not signed yet"
+        if not lapsed and self._facts.signatures[item.id]:
+            state = "signed, but not by this role for this commit"
+        return Finding(Disposition.AWAITING, f"{state}; {item.role} signs", stale=lapsed)
+
+    def _waived(self, item: Item, finding: Finding) -> Finding:
+        waiver = self._waivers.get(item.id)
+        if waiver is None or finding.disposition.satisfied:
+            return finding
+        until = f"until {waiver.expires_at:%Y-%m-%d} by {waiver.signer} as {waiver.role}"
+        still = f"still {finding.disposition}: {finding.reason}"
+        reason = f"waived {until}: {waiver.reason} ({still})"
+        return Finding(Disposition.WAIVED, reason, waiver.expires_at)
+
+
+class Waivers:
+    """The waivers that count, and those that may be used: none at all above the ceiling."""
+
+    def __init__(self, inputs: Inputs, at: datetime) -> None:
+        items = {item.id for item in inputs.checklist.items if item.waivable}
+        signed = [s for s in inputs.statements if s.signed_at <= at and s.item in items]
+        sound = sorted((s for s in signed if s.may_waive), key=lambda s: (s.expires_at, s.digest))
+        # Those that ran out since the run still count: time alone must not bring a verdict back
+        # under the ceiling.
+        newest = inputs.newest(at)
+        self.counted = {s.item for s in sound if s.expires_at > newest}
+        self.ceiling = inputs.checklist.max_waivers
+        self.usable = {s.item: s for s in sound if s.holds(at)} if not self.too_many else {}
+
+    @property
+    def too_many(self) -> bool:
+        """Whether more items are waived than the checklist allows."""
+        return len(self.counted) > self.ceiling
+
+
+def worst(findings: Sequence[Finding]) -> Finding:
+    """Return the worst finding, of equal ones the first by reason, with the first expiry of all."""
+    found = min(findings, key=lambda f: (RANK[f.disposition], f.reason))
+    if found.disposition.satisfied:
+        expiries = [f.expires for f in findings if f.expires is not None]
+        return found._replace(expires=min(expiries, default=None))
+    stale = all(f.stale for f in findings if not f.disposition.satisfied)
+    return found._replace(stale=stale)
+
+
+def blocks(inputs: Inputs, item: Item) -> bool:
+    """Tell whether *item* decides at the stage that is judged."""
+    return not item.optional and inputs.stage.reaches(item.stage)
+
+
+def covers_section(scope: Scope, key: str) -> bool:
+    """Tell whether the supporting checks of the section called *key* are part of *scope*."""
+    return scope.kind == "whole" or key in scope.sections
+
+
+def in_scope(inputs: Inputs, item: Item) -> bool:
+    """Tell whether the run was asked about *item*."""
+    scope = inputs.scope
+    if scope.kind == "items":
+        return item.id in scope.items or item.parent in scope.items
+    return covers_section(scope, inputs.checklist.section_of(item).key)
+
+
+def _ran(results: Iterable[CheckResult]) -> dict[str, Ran]:
+    grouped: defaultdict[str, list[CheckResult]] = defaultdict(list)
+    for result in results:
+        grouped[result.check].append(result)
+    return {check: _ran_of(found) for check, found in grouped.items()}
+
+
+def _ran_of(results: Sequence[CheckResult]) -> Ran:
+    entries = [entry for result in results for entry in result.evidence]
+    instants = [*(r.started for r in results), *(entry.at for entry in entries)]
+    return Ran(
+        worst=min(results, key=_result_order),
+        oldest=min(instants),
+        newest=max(instants),
+        provenances=frozenset(entry.provenance for entry in entries),
+    )
+
+
+def _result_order(result: CheckResult) -> tuple[int, datetime, str, str]:
+    severity = RANK[Disposition(result.outcome.value)]
+    return (severity, result.started, result.reason, result.remedy)
+
+
+def _check_order(check: CheckInfo) -> tuple[str, str, tuple[str, ...]]:
+    return (check.check, check.section, check.items)
+
+
+def _by_check(proofs: Iterable[ProofResult]) -> dict[str, list[ProofResult]]:
+    grouped: defaultdict[str, list[ProofResult]] = defaultdict(list)
+    for proof in proofs:
+        grouped[proof.check].append(proof)
+    return dict(grouped)
+
+
+def _lapses(item: Item, statement: Statement) -> datetime:
+    """Return when a signature lapses: by its own date, or by the item's maximum age if sooner."""
+    if item.max_age_days is None:
+        return statement.expires_at
+    return min(statement.expires_at, _after(statement.signed_at, item.max_age_days))
+
+
+def _after(instant: datetime, days: int) -> datetime:
+    try:
+        return instant + timedelta(days=days)
+    except OverflowError:
+        return NEVER
