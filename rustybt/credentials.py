@@ -80,12 +80,12 @@ def encrypt_credentials(
             remedy="put it there as BINANCE_API_KEY=... or give it on standard input with --stdin",
         )
     _store(settings, clock, found)
-    leftover = _forget(home, found)
+    removed = _forget(home, found)
     return Encrypted(
         stored=_keys(found),
-        removed=_keys(in_file),
+        removed=_keys(removed),
         in_environment=_keys(in_environment),
-        leftover_lines=leftover,
+        leftover_lines=_leftover_lines(home, found),
     )
 
 
@@ -132,19 +132,22 @@ def _store(settings: Settings, clock: Clock, found: Mapping[Place, SecretStr]) -
         raise VaultError("the vault does not hold what was just stored; .env was left alone")
 
 
-def _forget(home: Home, found: Mapping[Place, SecretStr]) -> tuple[int, ...]:
-    """Rewrite ``.env`` without *found* and return the lines where a value of it still stands."""
+def _forget(home: Home, found: Mapping[Place, SecretStr]) -> dict[Place, SecretStr]:
+    """Rewrite ``.env`` without those of *found* that stand in it, and return these."""
     with locked(home.root):
         env_file = read_env_file(home.env_file)  # somebody may have edited it meanwhile
-        unchanged = _in_clear(env_file, None).items() & found.items()
-        stored = {venue_key(*place) for place, _ in unchanged}
+        stored = dict(_in_clear(env_file, None).items() & found.items())
         if stored:
-            _rewrite(home.env_file, env_file.without(stored))
+            _rewrite(home.env_file, env_file.without(_keys(stored)))
+    return stored
+
+
+def _leftover_lines(home: Home, found: Mapping[Place, SecretStr]) -> tuple[int, ...]:
+    """Return the lines of ``.env`` where a value of *found* still stands, in a comment say."""
     left = read_env_file(home.env_file)
     values = [value.get_secret_value() for value in found.values()]
     telling = [value for value in values if len(value) >= _MIN_TELLING_LENGTH]
-    lines = {line for value in telling for line in left.lines_containing(value)}
-    return tuple(sorted(lines))
+    return tuple(sorted({line for value in telling for line in left.lines_containing(value)}))
 
 
 def _rewrite(path: Path, text: str) -> None:

@@ -78,10 +78,13 @@ def _from_stdin(venue: str | None) -> dict[Place, SecretStr]:
     """Read credentials in the form of ``.env`` from standard input."""
     from pydantic import SecretStr
 
-    from rustybt.errors import SettingsError, SettingsProblem
-    from rustybt.settings import credential_of, decode, parse_env
+    from rustybt.errors import RustyBTError, SettingsError, SettingsProblem
+    from rustybt.settings import MAX_BYTES, credential_of, decode, parse_env
 
-    parsed = parse_env(decode(sys.stdin.buffer.read(256 * 1024), "stdin"), "stdin")
+    data = sys.stdin.buffer.read(MAX_BYTES + 1)
+    if len(data) > MAX_BYTES:
+        raise RustyBTError("standard input is too large", expected=f"at most {MAX_BYTES} bytes")
+    parsed = parse_env(decode(data, "stdin"), "stdin")
     places = {found.key: credential_of(found.key) for found in parsed.assignments}
     wrong = [
         SettingsProblem(

@@ -1,6 +1,6 @@
 """A deployment's settings: read from ``.env`` and the environment, validated, frozen."""
 
-from rustybt.settings.env_file import EnvFile, decode, parse_env, read_env_file
+from rustybt.settings.env_file import MAX_BYTES, EnvFile, decode, parse_env, read_env_file
 from rustybt.settings.judgements import Judgement, judge
 from rustybt.settings.loading import (
     ENCRYPTION_KEY,
@@ -21,6 +21,7 @@ from rustybt.settings.venues import PRACTICE, VENUES, required_fields
 __all__ = [
     "CREDENTIAL_FIELDS",
     "ENCRYPTION_KEY",
+    "MAX_BYTES",
     "PRACTICE",
     "VENUES",
     "EffectiveSetting",

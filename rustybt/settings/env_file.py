@@ -151,12 +151,12 @@ def _problem(
             problem=f"is set twice, first on line {first_lines[binding.key]}",
             expected="each key once",
         )
-    if any(not character.isprintable() for character in binding.value or ""):
+    if _LINE_END.search(binding.original.string.strip()):
         return SettingsProblem(
             source=source,
             key=binding.key or "",
             value=MASK,
-            problem="holds a line break or another control character",
-            expected="a value on one line, with its quotes closed",
+            problem="goes over several lines",
+            expected="one line with its quotes closed; \\n in double quotes ends a line",
         )
     return None

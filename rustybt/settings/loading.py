@@ -95,7 +95,7 @@ def load_settings(home: Path, environ: Mapping[str, str]) -> Settings:
     raw = {key: value for key, value in found.items() if key in KNOWN}
     raw |= _from_key_file(place, raw)
     raw |= _from_environment(environ, raw)
-    problems += _empty(raw)
+    problems += [*_empty(raw), *_unprintable(raw)]
     given = {key: value for key, value in raw.items() if value.text}
     settings = _validate(place, given, problems)
     if settings is None or problems:
@@ -178,6 +178,20 @@ def _empty(raw: Mapping[str, _Raw]) -> Iterator[SettingsProblem]:
                 value="",
                 problem="is empty",
                 expected=f"{KNOWN[key].expected}; or no such line, for the default",
+            )
+
+
+def _unprintable(raw: Mapping[str, _Raw]) -> Iterator[SettingsProblem]:
+    """Refuse control characters; only a credential, a PEM key say, may have several lines."""
+    for key, value in raw.items():
+        text = value.text.replace("\n", "") if credential_of(key) else value.text
+        if not text.isprintable():
+            yield SettingsProblem(
+                source=value.source,
+                key=key,
+                value=MASK,
+                problem="holds a line break or another control character",
+                expected=KNOWN[key].expected,
             )
 
 

@@ -171,7 +171,7 @@ class Settings(BaseModel):
     db_url: SecretStr = Field(
         SecretStr("sqlite:///state/rustybt.db"),
         alias="DB_URL",
-        description="a URL: sqlite:///state/rustybt.db or postgresql://user:password@host/name",
+        description="a URL: sqlite:///state/rustybt.db or postgresql://host/name",
         validate_default=True,
     )
     db_pool_size: Annotated[Count, Field(ge=1, le=1000)] = Field(

@@ -267,7 +267,9 @@ def test_keygen_prints_a_key_only_when_told_to(cli: Cli, tmp_path: Path) -> None
 def test_credentials_move_from_env_file_to_vault(cli: Cli, home: Home) -> None:
     """They are in the vault, out of the file, and every other byte of the file is as before."""
     before = home.env_file.read_bytes()
-    append(home, "BINANCE_API_KEY=plain-as-day # mine\nexport BINANCE_API_SECRET='night'\n")
+    append(
+        home, "BINANCE_API_KEY=plain-as-day # mine\nexport BINANCE_API_SECRET='night'\n"
+    )  # pragma: allowlist secret
     result = cli("encrypt-credentials", "--home", home.root)
     assert result.code == 0
     assert "removed from .env: BINANCE_API_KEY, BINANCE_API_SECRET" in result.out
@@ -392,6 +394,14 @@ def test_what_is_no_credential_is_refused_from_standard_input(
         assert part in result.err
     assert "plain" not in result.err
     assert home_digest(home.root) == before
+
+
+def test_endless_input_is_refused(cli: Cli, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not cut off in the middle of a value, nor read to its end."""
+    feed(monkeypatch, b"KRAKEN_API_KEY=" + b"x" * 300_000)
+    result = cli("encrypt-credentials", "--home", home.root, "--stdin")
+    assert result.code == 1
+    assert "too large" in result.err
 
 
 def test_credentials_are_asked_for(home: Home) -> None:

@@ -17,7 +17,7 @@ from pydantic import SecretBytes, SecretStr
 
 from rustybt.security.redaction import MASK, Redactor, redact
 
-SECRET = "Zq7" + secrets.token_hex(16)
+SECRET = "Zq7" + secrets.token_hex(16)  # pragma: allowlist secret
 
 
 class Pair(NamedTuple):
@@ -72,8 +72,14 @@ def test_harmless_names_are_left_alone(name: str) -> None:
         (f"passphrase: '{SECRET} never closed", "passphrase"),
         (f"signature%3D{SECRET}", "signature"),
         (f"https://hooks.slack.com/services/T0/B0/{SECRET}", "hooks.slack.com"),
-        (f"-----BEGIN PRIVATE KEY-----\n{SECRET}\n-----END PRIVATE KEY----- after", "after"),
-        (f"before -----BEGIN EC PRIVATE KEY-----\n{SECRET}\ncut off", "before"),
+        (
+            f"-----BEGIN PRIVATE KEY-----\n{SECRET}\n-----END PRIVATE KEY----- after",
+            "after",
+        ),  # pragma: allowlist secret
+        (
+            f"before -----BEGIN EC PRIVATE KEY-----\n{SECRET}\ncut off",
+            "before",
+        ),  # pragma: allowlist secret
         (f"{{'secret': SecretStr('{SECRET}'), 'n': 1}}", "secret"),
     ],
 )

@@ -31,8 +31,11 @@ def test_the_defaults_are_unremarkable(tmp_path: Path) -> None:
         ("API_AUTH_TOKEN=", "API_AUTH_TOKEN=\nAPI_ENABLED=true"),
         ("API_HOST=0.0.0.0", f"API_HOST=0.0.0.0\nAPI_ENABLED=true\nAPI_AUTH_TOKEN={'t' * 32}"),
         ("LOG_LEVEL=DEBUG", "LOG_LEVEL=DEBUG\nRUSTYBT_ENV=production"),
-        ("LOG_FORMAT=console", "LOG_FORMAT=console\nRUSTYBT_ENV=production"),
-        ("BROKER=practice", "BROKER=practice\nRUSTYBT_ENV=production"),
+        (
+            "LOG_FORMAT=console",
+            "LOG_FORMAT=console\nRUSTYBT_ENV=production",
+        ),  # pragma: allowlist secret
+        ("BROKER=practice", "BROKER=practice\nRUSTYBT_ENV=production"),  # pragma: allowlist secret
     ],
 )
 def test_each_unusual_value_is_a_warning(tmp_path: Path, usual: str, unusual: str) -> None:

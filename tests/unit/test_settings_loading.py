@@ -68,7 +68,7 @@ def test_every_key_is_taken_as_its_type(tmp_path: Path) -> None:
         API_AUTH_TOKEN={"t" * 32}
         DATA_CACHE_SIZE_MB=0
         NUM_WORKERS=4
-        DB_URL=postgresql://user:pass@db.example/trading
+        DB_URL=postgresql://user:pass@db.example/trading # pragma: allowlist secret
         DB_POOL_SIZE=8
         BACKUP_DIR=elsewhere
         OFFSITE_URL=s3://bucket/folder
@@ -145,7 +145,7 @@ def test_all_problems_are_reported_at_once_with_their_lines(tmp_path: Path) -> N
     found = problems(
         tmp_path,
         "# head\n\nMAX_LEVERAG=2\nMAX_POSITION_SIZE=1.5\njunk\nLOG_LEVEL=info\nLOG_LEVEL=debug\n"
-        "NUM_WORKERS=\nBINANCE_TESTNET=maybe\nAPI_PORT=http\nBROKER=nosuch\n",
+        "NUM_WORKERS=\nBINANCE_TESTNET=maybe\nAPI_PORT=http\nBROKER=nosuch\n",  # pragma: allowlist secret
         MAX_DAILY_LOSS="NaN",
     )
     assert [(problem.source, problem.key) for problem in found] == [
@@ -225,7 +225,7 @@ def test_an_api_that_others_can_reach_needs_a_token(tmp_path: Path) -> None:
     assert found.key == "API_AUTH_TOKEN"
     token = "x" * 32
     load(tmp_path, f"API_ENABLED=true\nAPI_HOST=0.0.0.0\nAPI_AUTH_TOKEN={token}\n")
-    load(tmp_path, "API_ENABLED=true\nAPI_HOST=localhost\n")
+    load(tmp_path, "API_ENABLED=true\nAPI_HOST=localhost\n")  # pragma: allowlist secret
 
 
 def test_an_empty_value_is_no_value_only_where_none_is_allowed(tmp_path: Path) -> None:
@@ -259,7 +259,9 @@ def test_secrets_are_in_no_message_and_no_repr(tmp_path: Path) -> None:
 def test_the_sources_show_urls_without_their_secrets(tmp_path: Path) -> None:
     """Host and path of a URL help an operator; user, password and query are nobody's business."""
     settings = load(
-        tmp_path, "OFFSITE_URL=s3://key:secret@host/path?token=x\n", DB_URL="sqlite:///x"
+        tmp_path,
+        "OFFSITE_URL=s3://key:secret@host/path?token=x\n",
+        DB_URL="sqlite:///x",  # pragma: allowlist secret
     )
     shown = {one.key: one.value for one in settings.sources}
     assert shown["OFFSITE_URL"] == "s3://***@host/path?***"
@@ -330,6 +332,24 @@ def test_hostile_text_is_refused(tmp_path: Path, text: str) -> None:
     """Huge files, values over several lines and control characters get one clear error."""
     with pytest.raises((HomeError, SettingsError)):
         load(tmp_path, text)
+
+
+def test_a_credential_may_have_several_lines(tmp_path: Path) -> None:
+    """Some venues give out PEM keys; written with escapes they stand on one line of the file."""
+    settings = load(tmp_path, 'COINBASE_API_SECRET="first\\nsecond"\nLOG_DIR=logs\n')
+    secret = settings.venue("coinbase").api_secret
+    assert secret is not None
+    assert secret.get_secret_value() == "first\nsecond"
+    (found,) = problems(tmp_path, 'LOG_DIR="first\\nsecond"\n')
+    assert found.problem == "holds a line break or another control character"
+    (found,) = problems(tmp_path, "", LOG_DIR="a\x1bb")
+    assert found.source == "environment"
+
+
+def test_a_quote_left_open_swallows_no_lines(tmp_path: Path) -> None:
+    """Where it would reach a quote further down, the line where it began is named."""
+    found = problems(tmp_path, "BINANCE_API_KEY='abc\nMAX_LEVERAGE=2\nLOG_DIR='x'\n")
+    assert found[0].source == ".env:1"
 
 
 def test_a_pipe_in_place_of_the_file_does_not_block(tmp_path: Path) -> None:
