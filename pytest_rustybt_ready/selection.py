@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import NamedTuple
 import pytest
 from _pytest.mark.expression import Expression
 
-from pytest_rustybt_ready.marks import MARK, PREFIX
+from pytest_rustybt_ready.marks import MARK, PREFIX, SECTIONS
 
 OPTIONS = ("ready_stage", "ready_report", "ready_prove", "ready_item", "deployment")
 _NAMES_READINESS = re.compile(rf"\b({MARK}|{PREFIX}\w+)\b")
@@ -59,13 +60,24 @@ def readiness_args(config: pytest.Config) -> Iterable[str]:
 
 
 def _mentions_readiness(path: Path) -> bool:
-    """Look for the plugin's names in a file, so that other files cost a run nothing more."""
+    """Tell whether a file marks checks, by its code: its strings may speak of marks, too."""
     if path.suffix != ".py" or not path.is_file():
         return False
     text = path.read_bytes()
-    return any(
-        name in text for name in (b"pytest_rustybt_ready", b"mark.readiness", b"mark.ready_")
-    )
+    if not any(name in text for name in (b"ready.", b"mark.readiness", b"mark.ready_")):
+        return False
+    try:
+        nodes = ast.walk(ast.parse(text))
+    except SyntaxError:
+        return False  # pytest will say so
+    return any(isinstance(node, ast.Attribute) and _is_mark(node) for node in nodes)
+
+
+def _is_mark(node: ast.Attribute) -> bool:
+    owner = getattr(node.value, "attr", getattr(node.value, "id", ""))
+    if owner == "mark":
+        return node.attr == MARK or node.attr.startswith(PREFIX)
+    return owner == "ready" and (node.attr in SECTIONS or node.attr == "section")
 
 
 def ready_paths(config: pytest.Config) -> tuple[Path, ...]:
