@@ -33,7 +33,7 @@ def test_the_defaults_are_unremarkable(tmp_path: Path) -> None:
         ("LOG_LEVEL=DEBUG", "LOG_LEVEL=DEBUG\nRUSTYBT_ENV=production"),
         (
             "LOG_FORMAT=console",
-            "LOG_FORMAT=console\nRUSTYBT_ENV=production",
+            "LOG_FORMAT=console\nRUSTYBT_ENV=production",  # pragma: allowlist secret
         ),  # pragma: allowlist secret
         ("BROKER=practice", "BROKER=practice\nRUSTYBT_ENV=production"),  # pragma: allowlist secret
     ],
