@@ -365,7 +365,7 @@ def test_credentials_from_standard_input(
     cli: Cli, home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another program can hand them over without a file or an argument list."""
-    feed(monkeypatch, b"KRAKEN_API_KEY=plain-as-day\nKRAKEN_API_SECRET='night'\n")
+    feed(monkeypatch, b"KRAKEN_API_KEY=plain-as-day\nKRAKEN_API_SECRET=night\n")
     assert cli("encrypt-credentials", "--home", home.root, "--stdin").code == 0
     assert vault_value(home, "kraken", "api_key") == "plain-as-day"
     assert vault_value(home, "kraken", "api_secret") == "night"
