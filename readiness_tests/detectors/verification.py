@@ -115,7 +115,11 @@ class _Tree:
         if missing or outside:
             raise DetectorError("; ".join([*missing, *outside]))
         copy_tree(origin, folder / "tree")
-        return cls(folder / "tree", tuple(path.relative_to(origin) for path in paths))
+        tree = cls(folder / "tree", tuple(path.relative_to(origin) for path in paths))
+        ignored = [str(path) for path in tree.packages if not (tree.root / path).exists()]
+        if ignored:
+            raise DetectorError(f"ignored by git, so not part of the tree: {', '.join(ignored)}")
+        return tree
 
     def load(self) -> tuple[list[Source], list[Finding]]:
         sources, broken = load(self.root / package for package in self.packages)

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from readiness_tests.detectors.finding import Finding
-    from readiness_tests.detectors.source import Source
+    from readiness_tests.detectors.source import Function, Source
 
 WORDS = frozenset(
     {"mock", "mocks", "mocked", "mocking", "mocker", "fake", "fakes", "faked", "faking"}
@@ -43,25 +43,31 @@ def name_findings(source: Source) -> list[Finding]:
     """Return one finding for each name of a stand-in, where the module first has it.
 
     Looked at are the names of functions, classes, parameters, variables, attributes, imports and
-    keyword arguments, read or written, annotated or not. Not looked at is the name of a test
-    function, which states a claim and names no object.
+    keyword arguments, read or written, annotated or not. Not looked at are the names of test
+    functions and of negative controls (`@check.fails_when`): they state claims and name no object.
     """
+    claims = {node.name for node in source.functions() if _states_a_claim(node)}
     seen: dict[str, Finding] = {}
     for node in ast.walk(source.tree):
         for name in filter(is_stand_in, _names_at(node)):
             finding = source.finding(node, "mock-name", f"{name} is named like a stand-in")
             seen[name] = min(seen.get(name, finding), finding)
-    return list(seen.values())
+    return [finding for name, finding in seen.items() if name not in claims]
+
+
+def _states_a_claim(node: Function) -> bool:
+    controls = [d for d in node.decorator_list if isinstance(d, ast.Attribute)]
+    return node.name.startswith("test_") or any(d.attr == "fails_when" for d in controls)
 
 
 def _names_at(node: ast.AST) -> Iterator[str]:
     match node:
         case ast.Name(id=name) | ast.Attribute(attr=name):
             yield name
-        case ast.arg(arg=name) | ast.keyword(arg=str(name)) | ast.ClassDef(name=name):
+        case ast.arg(arg=name) | ast.keyword(arg=str(name)):
             yield name
-        case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
-            yield "" if name.startswith("test_") else name
+        case ast.ClassDef() | ast.FunctionDef() | ast.AsyncFunctionDef():
+            yield node.name
         case ast.alias(name=name, asname=asname):
             yield asname or name.rpartition(".")[2]
         case ast.Global(names=names) | ast.Nonlocal(names=names):

@@ -341,6 +341,7 @@ INNOCENT = [
     "from . import engine\nx = engine.mode",
     "from readiness_tests.detectors import scan_mocks\nscan_mocks([])",
     "def test_no_fake_fills_are_booked(): assert True",
+    "def test_no_mock(): assert True\n@test_no_mock.fails_when\ndef a_mock_enters(x): x.write(1)",
     "def f(freezer): return freezer.temperature",
     "import pytest\n@pytest.mark.slow\ndef test_x(): assert True",
 ]
