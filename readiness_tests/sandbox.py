@@ -7,11 +7,14 @@ that every check of section 1 and 2 passes on it until a control breaks it.
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
+from datetime import UTC, datetime
 from pathlib import Path
 from textwrap import dedent
 
+from readiness_tests.vulnerabilities import CANARY, FOLDER
 from rustybt.files import PRIVATE_FOLDER
 
 # Files of the real checkout that hold the settings which the checks are about.
@@ -19,6 +22,7 @@ SETTINGS = (".gitignore", "pyproject.toml")
 
 FILES = {
     "README.md": "# Sandbox\n",
+    "requirements/lock.txt": "jinja2==3.1.6\n",
     "rustybt/__init__.py": '"""A sandbox."""\n',
     "rustybt/model/__init__.py": '"""Values."""\n',
     "rustybt/model/money.py": '''
@@ -141,9 +145,25 @@ def build_checkout(real: Path, folder: Path) -> Path:
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(dedent(text).lstrip("\n"), "utf-8")
+    _write_database(folder / FOLDER)
     git(folder, "init", "-q", "-b", "main")
     commit_all(folder, "Make a sandbox")
     return folder
+
+
+def _write_database(folder: Path) -> None:
+    """Write a small vulnerability database, dated today, that knows the canary."""
+    name, version = CANARY.split("==")
+    events = [{"introduced": "0"}, {"fixed": "2.10.1"}]
+    affected = {
+        "package": {"ecosystem": "PyPI", "name": name},
+        "ranges": [{"type": "ECOSYSTEM", "events": events}],
+        "versions": [version],
+    }
+    today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    record = {"id": "SANDBOX-1", "modified": today.isoformat(), "affected": [affected]}
+    folder.mkdir()
+    (folder / "SANDBOX-1.json").write_text(json.dumps(record), "utf-8")
 
 
 def commit_all(folder: Path, message: str) -> None:
