@@ -35,7 +35,7 @@ def render_markdown(record: Record) -> str:
     view = arrange(record)
     blocks = [
         _head(view),
-        *(_chapter(chapter) for chapter in view.chapters),
+        *(_chapter(chapter, record) for chapter in view.chapters),
         _summary(view),
         _contacts(),
         _foot(view),
@@ -63,7 +63,7 @@ def _head(view: View) -> str:
     return "\n".join(rows)
 
 
-def _chapter(chapter: Chapter) -> str:
+def _chapter(chapter: Chapter, record: Record) -> str:
     verdict = chapter.verdict
     done = f"{verdict.satisfied} of {verdict.items} satisfied"
     rows = [
@@ -74,7 +74,7 @@ def _chapter(chapter: Chapter) -> str:
     for key, title, lines in chapter.subsections():
         rows += ["", f"### {key} {escape(title)}", ""]
         rows += [_tick(line) for line in lines]
-        rows += [text for line in lines for text in _signature(line)]
+        rows += [text for line in lines for text in _signature(line, record)]
     return "\n".join(rows)
 
 
@@ -89,17 +89,14 @@ def _tick(line: Line) -> str:
     return f"{text} — **{line.disposition}**{blocking}: {reason}"
 
 
-def _signature(line: Line) -> Iterator[str]:
+def _signature(line: Line, record: Record) -> Iterator[str]:
     if Kind.SIGNED not in line.item.kinds:
         return
-    role = line.item.role
-    signed = [s for s in line.statements if s.kind == "sign-off" and s.role]
-    valid = signed if line.disposition is Disposition.SIGNED else []
-    statement = max(valid, key=lambda s: (s.expires_at, s.digest), default=None)
+    statement = line.signature(record.verdict.at, record.inputs().commit)
     yield ""
     yield f"{line.item.id} signature:"
     yield ""
-    yield from (f"- {name}: {value}" for name, value in _signer(statement, role).items())
+    yield from (f"- {name}: {value}" for name, value in _signer(statement, line.item.role).items())
 
 
 def _signer(statement: Statement | None, role: str) -> Mapping[str, str]:

@@ -86,6 +86,20 @@ class Line:
         results = (result for check in self.checks for result in check.results)
         return next((result.remedy for result in results if result.remedy), self.item.remedy)
 
+    def signature(self, at: datetime, commit: str) -> Statement | None:
+        """Return the sign-off in force at *at* for *commit*, the last to lapse of several.
+
+        An item that awaits its signature has none, whatever lies in the record.
+        """
+        if self.disposition is Disposition.AWAITING:
+            return None
+        held = [s for s in self.statements if self._fits(s, commit) and s.holds(at)]
+        return max(held, key=lambda s: (s.expires_at, s.digest), default=None)
+
+    def _fits(self, statement: Statement, commit: str) -> bool:
+        for_this = not self.item.lapses_with_commit or statement.commit == commit
+        return statement.kind == "sign-off" and statement.role == self.item.role and for_this
+
     @property
     def command(self) -> str:
         """Return the command that runs this item alone."""

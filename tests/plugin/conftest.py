@@ -273,15 +273,15 @@ def statements(checklist: Checklist) -> Iterator[Any]:
     """Yield one sign-off in force, one lapsed, and a waiver."""
     from pytest_rustybt_ready.statements import Statement
 
-    signed = [item for item in checklist.items if "signed" in item.kinds]
-    dated = zip(signed[1:3], (AT + timedelta(days=90), AT - timedelta(days=1)), strict=False)
+    signed = [i for i in checklist.items if i.kinds == ("signed",) and not i.lapses_with_commit]
+    dated = zip(signed[1:3], (AT + timedelta(days=70), AT - timedelta(days=1)), strict=False)
     for item, expires in dated:
         yield Statement(
             kind="sign-off",
             item=item.id,
             signer="Ada Byron",
             role=item.role,
-            signed_at=AT - timedelta(days=275),
+            signed_at=AT - timedelta(days=20),
             expires_at=expires,
             digest="sha256:" + "77" * 32,
         )

@@ -68,10 +68,30 @@ def test_signatures_are_filled_from_statements(records: Any) -> None:
     signed = text.partition("10.1.1 signature:")[2].partition("10.1.2")[0]
     lapsed = text.partition("10.1.2 signature:")[2].partition("###")[0]
 
-    assert "- Name: Ada Byron\n- Role: technical lead\n- Date: 2025-06-12" in signed
+    assert "- Name: Ada Byron\n- Role: technical lead\n- Date: 2026-02-22, in force" in signed
     assert "Ada Byron" not in lapsed
     assert lapsed.count("_" * 31) == 2
     assert "- Role: quality lead" in lapsed
+
+
+def test_signature_for_another_commit_or_role_fills_nothing(records: Any) -> None:
+    """A signature by another role, or for another commit where that matters, leaves blanks."""
+    checklist = records.small()
+    items = tuple(
+        msgspec.structs.replace(item, lapses_with_commit=item.id == "10.1.1")
+        for item in checklist.items
+    )
+    changed = msgspec.structs.replace(checklist, items=items)
+    statements = records.make().statements
+    record = records.make(changed, statements=statements)
+
+    other_commit = render_markdown(record)
+    other_role = render_markdown(
+        records.make(statements=tuple(msgspec.structs.replace(s, role="x") for s in statements))
+    )
+
+    assert "Ada Byron" not in other_commit
+    assert "Ada Byron" not in other_role
 
 
 def test_emergency_contacts_are_left_to_the_deployment(records: Any) -> None:
