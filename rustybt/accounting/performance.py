@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
+_NOISE = 1e-12  # a part of equity that compounding in floats may lose by itself
+
 TRADING_DAYS = 252
 """Trading days a year, the periods that annual figures count by if not told otherwise."""
 
@@ -64,6 +66,19 @@ def _finite(value: float) -> float | None:
     return float(value) if math.isfinite(value) else None
 
 
+def _compounded(rate: float, periods: float) -> float | None:
+    """Return what *rate* grows to over *periods*.
+
+    ``None`` for a loss of everything and beyond what a float can hold.
+    """
+    if rate <= -1:
+        return None
+    try:
+        return _finite((1 + rate) ** periods - 1)
+    except OverflowError:
+        return None
+
+
 def returns_of(equity: ArrayLike | Sequence[Decimal]) -> Floats:
     """Return the simple returns between successive points of *equity*: one fewer than points.
 
@@ -88,12 +103,9 @@ def annual_return(returns: ArrayLike, *, periods: float = TRADING_DAYS) -> float
     Also known as CAGR. ``None`` without any period and after a loss of everything.
     """
     total = total_return(returns)
-    if total is None or total <= -1:
+    if total is None:
         return None
-    try:
-        return _finite((1 + total) ** (periods / len(_array("returns", returns))) - 1)
-    except OverflowError:
-        return None
+    return _compounded(total, periods / len(_array("returns", returns)))
 
 
 def volatility(returns: ArrayLike, *, periods: float = TRADING_DAYS) -> float | None:
@@ -156,10 +168,10 @@ def max_drawdown(returns: ArrayLike) -> Drawdown | None:
     peaks = np.maximum.accumulate(growth)
     depths = growth / peaks - 1
     trough = int(depths.argmin())
-    if depths[trough] >= 0:
+    if depths[trough] >= -_NOISE:
         return None
     peak = int(growth[: trough + 1].argmax())
-    after = np.flatnonzero(growth[trough:] >= growth[peak])
+    after = np.flatnonzero(growth[trough:] >= growth[peak] * (1 - _NOISE))
     recovery = trough + int(after[0]) if after.size else None
     end = growth.size - 1 if recovery is None else recovery
     return Drawdown(
@@ -174,7 +186,7 @@ def max_drawdown(returns: ArrayLike) -> Drawdown | None:
 def longest_drawdown(returns: ArrayLike) -> int:
     """Return the most periods from a peak until it was reached again, or until the end."""
     growth = _growth(returns)
-    peaks = np.flatnonzero(growth >= np.maximum.accumulate(growth))
+    peaks = np.flatnonzero(growth >= np.maximum.accumulate(growth) * (1 - _NOISE))
     gaps = np.diff(peaks)
     recovered = gaps[gaps > 1]  # from one peak to the very next equity did not fall
     unrecovered = growth.size - 1 - int(peaks[-1])
@@ -245,7 +257,7 @@ def alpha(
         return None
     ours, theirs = _pairs(returns, benchmark)
     mean = float((ours - risk_free - slope * (theirs - risk_free)).mean())
-    return _finite((1 + mean) ** periods - 1)
+    return _compounded(mean, periods)
 
 
 def information_ratio(
