@@ -1,0 +1,1 @@
+"""Collects documentation examples; nothing else."""
