@@ -75,12 +75,6 @@ class Line:
         return sum(check.seconds for check in self.checks)
 
     @property
-    def looked_at(self) -> datetime | None:
-        """Return when the newest of its evidence was gathered."""
-        started = [result.started for check in self.checks for result in check.results]
-        return max(started, default=None)
-
-    @property
     def remedy(self) -> str:
         """Return what to do: what its checks advise, or else what the checklist does."""
         results = (result for check in self.checks for result in check.results)

@@ -198,6 +198,16 @@ def test_page_stays_small_however_much_was_seen(records: Any, full: Record) -> N
     assert "more in readiness.json" in found.text
 
 
+def test_page_is_never_cut_to_fit(records: Any) -> None:
+    """What cannot be shortened is shown all the same, on a longer page."""
+    notes = tuple(f"note {n} of many" for n in range(15_000))
+
+    text = render_html(records.make(notes=notes))
+
+    assert len(text.encode()) > MAX_BYTES
+    assert notes[-1] in text
+
+
 def test_shortened_evidence_shows_size_and_digest(records: Any) -> None:
     """Evidence that was cut when it was collected shows its true size and its digest."""
     assert (

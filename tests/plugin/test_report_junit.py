@@ -158,6 +158,18 @@ def test_suites_tell_of_the_whole(records: Any) -> None:
         assert held["ready.whole.digest"] == record.digest
 
 
+def test_host_is_named_if_known(records: Any, schema: xmlschema.XMLSchema) -> None:
+    """The suites name the host; one that is not known is left out."""
+    record = records.make()
+    subject = msgspec.structs.replace(record.subject, host="")
+    nameless = parsed(render_junit(msgspec.structs.replace(record, subject=subject)))
+
+    schema.validate(nameless)
+    assert {s.get("hostname") for s in nameless.iter("testsuite")} == {None}
+    named = parsed(render_junit(record))
+    assert {s.get("hostname") for s in named.iter("testsuite")} == {"judge-1"}
+
+
 def test_counts_are_those_of_the_cases(records: Any) -> None:
     """The counts on each suite and on the root equal what the cases add up to."""
     root = parsed(render_junit(records.make(checklist_file.built_in())))
