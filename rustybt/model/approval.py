@@ -1,4 +1,4 @@
-"""The proof that an order passed the risk manager, known to whoever makes it and whoever needs it."""
+"""The proof that an order passed the risk manager, for those who make it and those who need it."""
 
 from __future__ import annotations
 

@@ -1,0 +1,427 @@
+"""The working orders in one instrument, and what the market does to them."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, NamedTuple
+
+from msgspec.structs import replace
+
+from rustybt.execution.costs import fee
+from rustybt.execution.groups import Group
+from rustybt.execution.market import BarScene, QuoteScene, path
+from rustybt.execution.working import ALWAYS, NEVER, Bounds, Working, traded_before
+from rustybt.model.event import OrderFilled, OrderUpdated
+from rustybt.model.fill import Fill, Liquidity
+from rustybt.model.instrument import Side
+from rustybt.model.money import ZERO, Rounding, add, is_multiple, subtract
+from rustybt.model.order import OrderState, TimeInForce
+from rustybt.model.replacement import OrderReplaced
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from datetime import datetime
+    from decimal import Decimal
+
+    from rustybt.execution.broker import VenueEvent
+    from rustybt.execution.market import BarView, Scene
+    from rustybt.execution.rules import MatchingRules
+    from rustybt.model.bar import Quote
+    from rustybt.model.instrument import Instrument
+    from rustybt.model.order import Order
+
+
+class Desk(NamedTuple):
+    """What the books of one account share."""
+
+    rules: MatchingRules
+    emit: Callable[[VenueEvent], None]
+    trade_ids: Iterator[str]
+    traded: dict[str, Decimal]
+    """What the account has traded, by quote currency."""
+    whereabouts: dict[str, Book]
+    """Where each open order is, by client id."""
+
+
+class Request(NamedTuple):
+    """Something that was asked for at *sent* and arrives at *arrives*, after *bars* more bars."""
+
+    act: Callable[[datetime], None]
+    sent: datetime
+    arrives: datetime
+    bars: int
+
+
+class Book:
+    """The working orders in one *instrument*, oldest first, and the *position* they made.
+
+    A bar whose low stays above ``bounds.lower``, whose high stays below ``bounds.upper`` and that
+    ends before *wake* changes nothing and need not be shown.
+    """
+
+    __slots__ = (
+        "_desk",
+        "_groups",
+        "_quote",
+        "_requests",
+        "_used",
+        "bounds",
+        "instrument",
+        "orders",
+        "position",
+        "wake",
+    )
+
+    def __init__(self, instrument: Instrument, desk: Desk) -> None:
+        self.instrument = instrument
+        self.position = ZERO
+        self.bounds: Bounds = NEVER
+        self.wake: datetime | None = None
+        self.orders: dict[str, Working] = {}
+        self._desk = desk
+        self._groups: dict[str, Group] = {}
+        self._requests: deque[Request] = deque()
+        self._used: tuple[datetime | None, Decimal] = (None, ZERO)
+        self._quote: QuoteScene | None = None
+
+    # Requests
+
+    def request(self, act: Callable[[datetime], None], now: datetime) -> None:
+        """Let *act* happen once it has travelled to the venue."""
+        rules = self._desk.rules
+        if rules.delays:
+            request = Request(act, now, now + rules.latency, rules.latency_bars)
+            self._requests.append(request)
+        else:
+            act(now)
+        self.refresh()
+
+    def accept(self, order: Order, venue_id: str, now: datetime, expires: datetime | None) -> None:
+        """Take *order* to work."""
+        traded = traded_before(order, self.instrument)
+        working = Working(order, venue_id, now, expires, traded)
+        self.orders[order.client_id] = working
+        if order.group is not None:
+            group = self._groups.setdefault(order.group, Group())
+            group.join(working)
+            self._regroup(group, now)
+        self._update(working, OrderState.ACCEPTED, now)
+
+    def cancel(self, client_id: str, now: datetime, reason: str) -> None:
+        """End an order, unless it has ended already and that was reported."""
+        working = self.orders.get(client_id)
+        if working is not None:
+            self._close(working, OrderState.CANCELLED, now, reason)
+
+    def modify(self, terms: Order, now: datetime) -> None:
+        """Give an order the quantity, price and trigger of *terms*, unless it has ended already.
+
+        It goes to the end of the queue unless it only becomes smaller.
+        """
+        working = self.orders.get(terms.client_id)
+        if working is None:
+            return
+        old = working.order
+        trigger = old.trigger if terms.trigger is None else terms.trigger
+        new = replace(old, quantity=terms.quantity, price=terms.price, trigger=trigger)
+        refusal = self._refusal_of_terms(working, new)
+        if refusal:
+            self._update(working, working.state, now, refusal)
+            return
+        if (new.price, new.trigger) == (old.price, old.trigger) and new.quantity <= old.quantity:
+            working.order = new
+        else:
+            self.orders[new.client_id] = self.orders.pop(new.client_id)
+            working.arrive(new, now)
+        self._desk.emit(
+            OrderReplaced(
+                time=now,
+                client_id=new.client_id,
+                quantity=new.quantity,
+                price=new.price,
+                trigger=new.trigger,
+            )
+        )
+        if not working.leaves:
+            self._remove(working)
+        self._regroup_of(working, now)
+
+    def _refusal_of_terms(self, working: Working, new: Order) -> str:
+        """Say why the venue does not take the terms of *new*, if it does not."""
+        if new.quantity < working.traded.quantity:
+            return f"{working.traded.quantity} are filled already, more than {new.quantity}"
+        return refusal(self.instrument, new, None)
+
+    # Market data
+
+    def idle(self, bar: BarView) -> bool:
+        """Tell whether *bar* changes nothing: two comparisons, three if an order can expire."""
+        lower, upper = self.bounds
+        return bar.low > lower and bar.high < upper and (self.wake is None or bar.end < self.wake)
+
+    def trade_bar(self, bar: BarView) -> None:
+        """Match the orders that were here before *bar* began."""
+        self._receive(bar.start)
+        self._expire(bar.start)
+        scene = BarScene(bar, self.instrument, self._desk.rules)
+        self._settle(scene)
+        # What ends within the bar has seen its open; when the rest was is not known.
+        self._expire(bar.end, inside=True)
+        scene.time = bar.end
+        if self._present(scene):
+            self._walk(scene, bar)
+        self._expire(bar.end)
+        self._used = bar.end, scene.used
+        self.refresh()
+
+    def _walk(self, scene: BarScene, bar: BarView) -> None:
+        """Go from the open of *bar* to its close."""
+        present = self._present(scene)
+        sides = [working.order.side for working in present]
+        for target in path(bar, self._desk.rules.policy, self.position, sides):
+            rising = target > scene.at
+            while (level := self._next_level(scene, target, rising=rising)) is not None:
+                scene.at = level
+                self._settle(scene)
+            scene.at = target
+            self._settle(scene)
+
+    def _next_level(self, scene: BarScene, target: Decimal, *, rising: bool) -> Decimal | None:
+        """Return the first price on the way to *target* at which an order reacts."""
+        levels = [
+            working.level
+            for working in self._present(scene)
+            if working.level is not None and working.above is rising and working.hits(target)
+        ]
+        return (min(levels) if rising else max(levels)) if levels else None
+
+    def trade_close(self, bar: BarView, now: datetime) -> None:
+        """Match at the close of *bar*, which has been seen already."""
+        scene = BarScene(bar, self.instrument, self._desk.rules)
+        scene.start = scene.time = now
+        scene.at = bar.close
+        end, used = self._used
+        if end == bar.end:
+            scene.used = used
+        self._settle(scene)
+        self._used = bar.end, scene.used
+        self.refresh()
+
+    def trade_quote(self, quote: Quote, now: datetime) -> None:
+        """Match against *quote* as it stands at *now*."""
+        self._receive(now)
+        self._expire(now)
+        scene = self._quote
+        if scene is None or scene.quote != quote:
+            scene = self._quote = QuoteScene(quote, self.instrument, self._desk.rules)
+        scene.start = scene.time = now
+        self._settle(scene)
+        self.refresh()
+
+    def expire(self, now: datetime) -> None:
+        """End the orders whose time is over at *now*."""
+        self._expire(now)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Work out again what the market has to do for anything to happen."""
+        lower, upper = NEVER if not self._requests else ALWAYS
+        self.wake = None
+        for working in self.orders.values():
+            bounds = working.bounds
+            lower, upper = max(lower, bounds.lower), min(upper, bounds.upper)
+            expires = working.expires
+            if expires is not None and (self.wake is None or expires < self.wake):
+                self.wake = expires
+        self.bounds = Bounds(lower, upper)
+
+    # What happens to orders
+
+    def _receive(self, start: datetime) -> None:
+        """Let the requests act that arrive before a market that begins at *start*."""
+        waiting: deque[Request] = deque()
+        while self._requests:
+            request = self._requests.popleft()
+            if waiting or request.arrives > start or request.bars:
+                seen = request.bars and start >= request.sent
+                waiting.append(request._replace(bars=request.bars - 1) if seen else request)
+            else:
+                request.act(start)
+        self._requests = waiting
+
+    def _expire(self, until: datetime, *, inside: bool = False) -> None:
+        """End the orders whose time is over at *until*, or before it if *inside*."""
+        for working in list(self.orders.values()):
+            expires = working.expires
+            if expires is not None and (expires < until if inside else expires <= until):
+                self._close(working, OrderState.EXPIRED, expires, "its time was over")
+
+    def _present(self, scene: Scene) -> list[Working]:
+        """Return the orders that have a part in *scene*, oldest first."""
+        return [
+            working
+            for working in self.orders.values()
+            if working.since <= scene.start and not working.waiting and working.spent is not scene
+        ]
+
+    def _settle(self, scene: Scene) -> None:
+        """Let everything happen that the price reached makes happen."""
+        while (working := self._next(scene)) is not None:
+            self._react(working, scene)
+        for working in self._present(scene):
+            working.fresh = False
+            if not working.awake:
+                continue
+            working.rested = True
+            if working.at_once:
+                reason = "there was nothing to trade with at once"
+                self._close(working, OrderState.CANCELLED, scene.time, reason)
+
+    def _next(self, scene: Scene) -> Working | None:
+        """Return the oldest order that reacts to the price reached."""
+        for working in self._present(scene):
+            price = scene.price(working.order.side)
+            if working.trails:
+                working.follow(price, self.instrument.tick)
+            if working.hits(price):
+                return working
+        return None
+
+    def _react(self, working: Working, scene: Scene) -> None:
+        """Trigger or trade an order whose level is reached."""
+        order = working.order
+        if not working.awake:
+            working.awaken()
+            self._update(working, OrderState.TRIGGERED, scene.time)
+            return
+        working.spent = scene
+        if order.post_only and not working.rested:
+            reason = "post-only, and it would have traded at once"
+            self._close(working, OrderState.REJECTED, scene.time, reason)
+            return
+        allowed = self._allowed(working)
+        if not allowed:
+            reason = "there is no position left to reduce"
+            self._close(working, OrderState.CANCELLED, scene.time, reason)
+            return
+        quantity = min(allowed, scene.left(order, rested=working.rested))
+        if order.time_in_force is TimeInForce.FOK and quantity < working.leaves:
+            reason = f"fill or kill, and only {quantity} could be traded"
+            self._close(working, OrderState.CANCELLED, scene.time, reason)
+            return
+        if quantity:
+            self._fill(working, quantity, scene)
+        if working.at_once and order.client_id in self.orders:
+            reason = "the rest could not be traded at once"
+            self._close(working, OrderState.CANCELLED, scene.time, reason)
+        working.fresh = False
+        working.rested = True
+
+    def _allowed(self, working: Working) -> Decimal:
+        """Return how much of an order its group and the position let it trade, in whole lots."""
+        order = working.order
+        quantity = leaves = working.leaves
+        if order.group is not None:
+            quantity = min(quantity, self._groups[order.group].room(working))
+        if order.reduce_only:
+            buys = order.side is Side.BUY
+            against = self.position < ZERO if buys else self.position > ZERO
+            quantity = min(quantity, self.position.copy_abs() if against else ZERO)
+        return quantity if quantity == leaves else self.instrument.round_quantity(quantity)
+
+    def _fill(self, working: Working, quantity: Decimal, scene: Scene) -> None:
+        """Trade *quantity* of an order."""
+        order, desk, instrument = working.order, self._desk, self.instrument
+        maker = working.is_limit and working.rested
+        if working.is_limit:
+            price = scene.limit_price(order, rested=working.rested)
+        else:
+            price = scene.taking_price(order.side, quantity)
+        notional = instrument.notional(quantity, price).copy_abs()
+        account = desk.traded.get(instrument.quote, ZERO)
+        before = replace(working.traded, account_notional=account)
+        desk.traded[instrument.quote] = account = add(account, notional)
+        working.book(quantity, notional, account, maker=maker)
+        scene.take(order.side, quantity)
+        change = add if order.side is Side.BUY else subtract
+        self.position = change(self.position, quantity)
+        fill = Fill(
+            trade_id=next(desk.trade_ids),
+            client_id=order.client_id,
+            symbol=order.symbol,
+            side=order.side,
+            quantity=quantity,
+            price=price,
+            time=scene.time,
+            fee=fee(desk.rules.commission, before, working.traded),
+            liquidity=Liquidity.MAKER if maker else Liquidity.TAKER,
+            venue_id=working.venue_id,
+        )
+        desk.emit(OrderFilled(time=scene.time, fill=fill))
+        group = self._groups.get(order.group) if order.group is not None else None
+        if group is not None:
+            group.count(working, quantity)
+        if not working.leaves:
+            self._remove(working)
+        if group is not None:
+            self._regroup(group, scene.time)
+
+    def _close(self, working: Working, state: OrderState, time: datetime, reason: str) -> None:
+        """End an order and say so."""
+        self._remove(working)
+        self._update(working, state, time, reason)
+        self._regroup_of(working, time)
+
+    def _remove(self, working: Working) -> None:
+        """Forget an order that has ended."""
+        order = working.order
+        del self.orders[order.client_id]
+        self._desk.whereabouts.pop(order.client_id, None)
+        if order.group is not None:
+            group = self._groups[order.group]
+            group.leave(working)
+            if group.is_over:
+                del self._groups[order.group]
+
+    def _regroup_of(self, working: Working, time: datetime) -> None:
+        """See what a change of *working* means for its group."""
+        group = self._groups.get(working.order.group or "")
+        if group is not None:
+            self._regroup(group, time)
+
+    def _regroup(self, group: Group, time: datetime) -> None:
+        """Cancel the orders of *group* that have nothing left to fill."""
+        for leg in group.settle():
+            reason = f"nothing is left to fill in group {leg.order.group!r}"
+            self._remove(leg)
+            self._update(leg, OrderState.CANCELLED, time, reason)
+
+    def _update(
+        self, working: Working, state: OrderState, time: datetime, reason: str = ""
+    ) -> None:
+        """Report the state of an order."""
+        self._desk.emit(
+            OrderUpdated(
+                time=time,
+                client_id=working.order.client_id,
+                state=state,
+                venue_id=working.venue_id if not reason else None,
+                reason=reason,
+            )
+        )
+
+
+def refusal(instrument: Instrument, order: Order, price: Decimal | None) -> str:
+    """Say why a venue would not take *order*, nothing if it would.
+
+    *price* is the market's, for an order that names none.
+    """
+    found: list[str] = []
+    prices = [named for named in (order.price, order.trigger) if named is not None]
+    if not prices and price is not None:
+        prices = [instrument.round_price(price, Rounding.NEAREST)]
+    for each in prices:
+        found += instrument.violations(order.quantity, each)
+    if not prices and not is_multiple(order.quantity, instrument.lot):
+        found.append(f"quantity {order.quantity} is off the lot {instrument.lot}")
+    return "; ".join(dict.fromkeys(found))

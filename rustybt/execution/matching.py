@@ -1,0 +1,279 @@
+"""The matching of a simulated venue: requests and market data in, events out.
+
+Nothing is decided on data that an order could not have seen: an order takes part in a bar only if
+it was here when the bar began, and in a quote only if it was here when the quote came. The one
+exception is the policy that asks for it,
+:attr:`~rustybt.execution.rules.FillPolicy.SAME_CLOSE`.
+
+Fills at the open of a bar carry its start as their time, all later ones its end: when within the
+bar they happened is not known.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from itertools import count
+from typing import TYPE_CHECKING
+
+from rustybt.execution.book import Book, Desk, refusal
+from rustybt.execution.errors import DuplicateOrderError, ExecutionError, UnknownOrderError
+from rustybt.execution.rules import FillPolicy, MatchingRules
+from rustybt.model.bar import Quote
+from rustybt.model.event import OrderUpdated
+from rustybt.model.instrument import Side
+from rustybt.model.order import OrderState, TimeInForce
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from decimal import Decimal
+
+    from rustybt.execution.broker import VenueEvent
+    from rustybt.execution.market import BarView
+    from rustybt.model.instrument import Instrument
+    from rustybt.model.order import Order
+
+
+def end_of_day(symbol: str, now: datetime) -> datetime:  # noqa: ARG001 - sessions differ by symbol
+    """Return the midnight (UTC) that ends the day of *now*: the session of a market without one."""
+    return datetime(now.year, now.month, now.day, tzinfo=UTC) + timedelta(days=1)
+
+
+def numbered(prefix: str) -> Iterator[str]:
+    """Return ids that count up from 1 after *prefix*: the same in every run."""
+    return (f"{prefix}{number}" for number in count(1))
+
+
+class Matcher:
+    """A venue with one account: it takes orders, sees the market and trades.
+
+    It holds the *instruments* that can be traded, by symbol, and the *rules*. *session_end* tells
+    when the trading session ends that an instant belongs to or comes before; DAY orders work until
+    then. *venue_ids* and *trade_ids* yield the ids to hand out. Everything returns the events that
+    it caused, in order; their times never go back as long as the times that come in do not.
+    """
+
+    def __init__(
+        self,
+        instruments: Mapping[str, Instrument],
+        rules: MatchingRules | None = None,
+        *,
+        session_end: Callable[[str, datetime], datetime] = end_of_day,
+        venue_ids: Iterator[str] | None = None,
+        trade_ids: Iterator[str] | None = None,
+    ) -> None:
+        self.rules = MatchingRules() if rules is None else rules
+        self._instruments = instruments
+        self._session_end = session_end
+        self._venue_ids = numbered("V") if venue_ids is None else venue_ids
+        self._events: list[VenueEvent] = []
+        self._books: dict[str, Book] = {}
+        self._whereabouts: dict[str, Book] = {}
+        self._desk = Desk(
+            self.rules,
+            self._events.append,
+            numbered("T") if trade_ids is None else trade_ids,
+            {},
+            self._whereabouts,
+        )
+
+    def book(self, symbol: str) -> Book:
+        """Return the book of *symbol*; raise :class:`ExecutionError` for one that is not traded."""
+        book = self._books.get(symbol)
+        if book is None:
+            instrument = self._instruments.get(symbol)
+            if instrument is None:
+                raise ExecutionError(
+                    f"{symbol!r} cannot be traded here",
+                    expected=", ".join(sorted(self._instruments)) or "an instrument",
+                )
+            book = self._books[symbol] = Book(instrument, self._desk)
+        return book
+
+    def position(self, symbol: str) -> Decimal:
+        """Return the units that this venue holds of *symbol* for us, negative when short."""
+        return self.book(symbol).position
+
+    def set_position(self, symbol: str, quantity: Decimal) -> None:
+        """Say what is held of *symbol*: from before, or after a split."""
+        self.book(symbol).position = quantity
+
+    def submit(
+        self, orders: Sequence[Order], now: datetime, seen: BarView | Quote | None = None
+    ) -> list[VenueEvent]:
+        """Take *orders* to work; those of one group have to come in one call.
+
+        If the venue would refuse one order of a group it refuses the group. *seen* is the last of
+        the market that whoever decided on the orders knew: what they trade with under the policy
+        same close, and what an order without a price is judged by. Raise
+        :class:`~rustybt.execution.errors.DuplicateOrderError` if a client id is taken and
+        :class:`~rustybt.execution.errors.ExecutionError` for an unknown symbol or if *seen* is not
+        over by *now*; nothing is done then.
+        """
+        self._check_seen(seen, now)
+        self._check_new(orders)
+        for part in _by_group(orders):
+            book = self.book(part[0].symbol)
+            for order in part:
+                self._whereabouts[order.client_id] = book
+            price = _known_price(seen, part[0])
+            book.request(partial(self._arrive, book, part, price), now)
+        for symbol in dict.fromkeys(order.symbol for order in orders):
+            self._trade_at_once(self.book(symbol), now, seen)
+        return self._drain()
+
+    def cancel(self, client_id: str, now: datetime) -> list[VenueEvent]:
+        """Cancel an order; nothing comes of it if the order ends before the request arrives.
+
+        Raise :class:`~rustybt.execution.errors.UnknownOrderError` if it is not open.
+        """
+        book = self._find(client_id)
+        book.request(partial(book.cancel, client_id, reason="cancelled on request"), now)
+        return self._drain()
+
+    def modify(
+        self, terms: Order, now: datetime, seen: BarView | Quote | None = None
+    ) -> list[VenueEvent]:
+        """Give the open order with the client id of *terms* their quantity, price and trigger.
+
+        The reply is an :class:`~rustybt.model.replacement.OrderReplaced`, or an update that says
+        why not. Raise :class:`~rustybt.execution.errors.UnknownOrderError` if it is not open.
+        """
+        self._check_seen(seen, now)
+        book = self._find(terms.client_id)
+        book.request(partial(book.modify, terms), now)
+        self._trade_at_once(book, now, seen)
+        return self._drain()
+
+    def on_bar(self, bar: BarView) -> list[VenueEvent]:
+        """Match against *bar*, which must be later than all that was shown of its symbol."""
+        book = self._books.get(bar.symbol)
+        if book is None or book.idle(bar):
+            return []
+        book.trade_bar(bar)
+        return self._drain()
+
+    def on_quote(self, quote: Quote) -> list[VenueEvent]:
+        """Match against *quote*."""
+        book = self._books.get(quote.symbol)
+        if book is None:
+            return []
+        book.trade_quote(quote, quote.time)
+        return self._drain()
+
+    def expire(self, now: datetime) -> list[VenueEvent]:
+        """End all orders whose time is over at *now*, market data or not."""
+        for book in self._books.values():
+            book.expire(now)
+        return self._drain()
+
+    def _arrive(
+        self, book: Book, orders: Sequence[Order], price: Decimal | None, now: datetime
+    ) -> None:
+        """Take *orders*, one or a whole group, to work, or refuse them all."""
+        expiries = [self._expiry(order, now) for order in orders]
+        reasons: list[str] = []
+        for order, expires in zip(orders, expiries, strict=True):
+            reason = refusal(book.instrument, order, price)
+            if order.symbol != book.instrument.symbol:
+                reason = f"its group trades {book.instrument.symbol!r}, not {order.symbol!r}"
+            elif expires is not None and expires <= now:
+                reason = f"its time was over at {expires}"
+            reasons.append(reason)
+        if any(reasons):
+            self._refuse(orders, reasons, now)
+            return
+        for order, expires in zip(orders, expiries, strict=True):
+            book.accept(order, next(self._venue_ids), now, expires)
+
+    def _expiry(self, order: Order, now: datetime) -> datetime | None:
+        """Return when the time of *order* is over."""
+        if order.time_in_force is TimeInForce.DAY:
+            return self._session_end(order.symbol, now)
+        return order.expires
+
+    def _refuse(self, orders: Sequence[Order], reasons: Sequence[str], now: datetime) -> None:
+        """Report that none of *orders* is taken."""
+        for order, reason in zip(orders, reasons, strict=True):
+            del self._whereabouts[order.client_id]
+            self._events.append(
+                OrderUpdated(
+                    time=now,
+                    client_id=order.client_id,
+                    state=OrderState.REJECTED,
+                    reason=reason or f"another order of group {order.group!r} was refused",
+                )
+            )
+
+    def _trade_at_once(self, book: Book, now: datetime, seen: BarView | Quote | None) -> None:
+        """Trade with what was *seen*, if the policy says so."""
+        rules = self.rules
+        if rules.policy is not FillPolicy.SAME_CLOSE or rules.delays or seen is None:
+            return
+        if seen.symbol != book.instrument.symbol:
+            return
+        if isinstance(seen, Quote):
+            book.trade_quote(seen, now)
+        else:
+            book.trade_close(seen, now)
+
+    @staticmethod
+    def _check_seen(seen: BarView | Quote | None, now: datetime) -> None:
+        """Refuse market data from the future."""
+        if seen is None:
+            return
+        known = seen.time if isinstance(seen, Quote) else seen.end
+        if known > now:
+            raise ExecutionError(
+                f"market data of {known} was seen at {now}",
+                expected="data that is over by then",
+                remedy="pass the last bar that has closed, or the last quote",
+            )
+
+    def _check_new(self, orders: Sequence[Order]) -> None:
+        """Refuse a client id that is taken, and a symbol that is not traded."""
+        known = {*self._whereabouts}
+        for order in orders:
+            self.book(order.symbol)
+            if order.client_id in known:
+                raise DuplicateOrderError(
+                    f"client id {order.client_id!r} stands for an open order",
+                    expected="a client id of its own for each order",
+                    remedy="ask the venue about that order before sending another",
+                )
+            known.add(order.client_id)
+
+    def _find(self, client_id: str) -> Book:
+        """Return the book with the open order *client_id*."""
+        try:
+            return self._whereabouts[client_id]
+        except KeyError:
+            raise UnknownOrderError(
+                f"no open order has the client id {client_id!r}",
+                expected="an order that was sent and has not ended",
+                remedy="look at the last event of that order",
+            ) from None
+
+    def _drain(self) -> list[VenueEvent]:
+        """Return the events since the last call."""
+        events = self._events.copy()
+        self._events.clear()
+        return events
+
+
+def _by_group(orders: Iterable[Order]) -> list[list[Order]]:
+    """Return *orders* with those of each group together, all where they first appear."""
+    parts: dict[tuple[str | None, str], list[Order]] = {}
+    for order in orders:
+        key = (order.group, "" if order.group is not None else order.client_id)
+        parts.setdefault(key, []).append(order)
+    return list(parts.values())
+
+
+def _known_price(seen: BarView | Quote | None, order: Order) -> Decimal | None:
+    """Return the price that was *seen* for *order*, if any was."""
+    if seen is None or seen.symbol != order.symbol:
+        return None
+    if isinstance(seen, Quote):
+        return seen.ask if order.side is Side.BUY else seen.bid
+    return seen.close

@@ -1,0 +1,206 @@
+"""What the risk manager has to know about the account, at its worst."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from rustybt.model.instrument import Side
+from rustybt.model.money import ONE, ZERO, add, multiply, product, subtract
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+    from decimal import Decimal
+
+    from rustybt.model.instrument import Instrument
+    from rustybt.model.order import Order
+
+
+class Reach(NamedTuple):
+    """The lowest and the highest position that working orders could lead to, in units."""
+
+    low: Decimal
+    high: Decimal
+
+    @property
+    def largest(self) -> Decimal:
+        """The larger of the two, without its sign."""
+        return max(self.low.copy_abs(), self.high.copy_abs())
+
+
+class PortfolioSnapshot:
+    """The account at one instant, and the room that approved orders take up in it.
+
+    *equity* and *day_start_equity* are in the account's *currency*, *positions* in signed units,
+    *prices* in each instrument's quote currency, *rates* say how much *currency* one unit of
+    another is worth. *orders* are all that may still trade; whatever is approved has to be
+    :meth:`include`-d before the next review, or two orders could each take the room of one.
+    The mappings are read, never changed, and only for the symbols that matter.
+    """
+
+    __slots__ = (
+        "_exposures",
+        "_gross",
+        "_instruments",
+        "_orders",
+        "_positions",
+        "_prices",
+        "_rates",
+        "currency",
+        "day_start_equity",
+        "equity",
+    )
+
+    def __init__(
+        self,
+        *,
+        currency: str,
+        equity: Decimal,
+        day_start_equity: Decimal,
+        instruments: Mapping[str, Instrument],
+        positions: Mapping[str, Decimal],
+        prices: Mapping[str, Decimal],
+        orders: Iterable[Order] = (),
+        rates: Mapping[str, Decimal] | None = None,
+    ) -> None:
+        self.currency = currency
+        self.equity = equity
+        self.day_start_equity = day_start_equity
+        self._instruments = instruments
+        self._positions = positions
+        self._prices = prices
+        self._rates = rates or {}
+        self._orders: dict[str, dict[str, Order]] = {}
+        self._exposures: dict[str, Decimal | None] | None = None
+        self._gross: Decimal = ZERO
+        for order in orders:
+            self.include(order)
+
+    def include(self, order: Order) -> None:
+        """Count *order* from now on, in place of an earlier version of it."""
+        orders = self._orders.setdefault(order.symbol, {})
+        if order.is_open:
+            orders[order.client_id] = order
+        else:
+            orders.pop(order.client_id, None)
+        if self._exposures is not None:
+            self._set_exposure(self._exposures, order.symbol, self.reach(order.symbol))
+
+    def position(self, symbol: str) -> Decimal:
+        """Return the units held of *symbol*, negative when short."""
+        return self._positions.get(symbol, ZERO)
+
+    def price(self, symbol: str) -> Decimal | None:
+        """Return the market price of *symbol*, ``None`` if nobody knows it."""
+        return self._prices.get(symbol)
+
+    def unit_value(self, symbol: str, price: Decimal | None) -> Decimal | None:
+        """Return what one unit of *symbol* at *price* is worth in the account's currency.
+
+        The value is never negative. It is ``None`` if the instrument, the price or the exchange
+        rate is not known.
+        """
+        instrument = self._instruments.get(symbol)
+        if instrument is None or price is None:
+            return None
+        local = instrument.quote == self.currency
+        rate = ONE if local else self._rates.get(instrument.quote)
+        return None if rate is None else product(price, instrument.multiplier, rate).copy_abs()
+
+    def reach(self, symbol: str, order: Order | None = None) -> Reach:
+        """Return how far the position in *symbol* could go, with *order* working as well."""
+        orders = self._orders.get(symbol, {})
+        if order is not None:
+            orders = {**orders, order.client_id: order}
+        position = self.position(symbol)
+        return Reach(
+            subtract(position, pending(orders, Side.SELL)),
+            add(position, pending(orders, Side.BUY)),
+        )
+
+    def reduces(self, order: Order) -> bool:
+        """Tell whether *order* can do nothing but make a position smaller.
+
+        So does one that says so itself (whoever takes a reduce-only order has to honour it), an
+        exit of a bracket, and one that together with all others on its side leaves some of the
+        position or nothing, but never turns it round.
+        """
+        if order.reduce_only or is_exit(order, self._orders.get(order.symbol, {})):
+            return True
+        low, high = self.reach(order.symbol, order)
+        return low >= ZERO if order.side is Side.SELL else high <= ZERO
+
+    def gross_exposure(self, order: Order | None = None) -> Decimal | None:
+        """Return the largest value all positions could have, with *order* working as well.
+
+        Long and short ones add up. ``None`` if the value of any of them is not known.
+        """
+        exposures = self._known_exposures()
+        unknown = [symbol for symbol, exposure in exposures.items() if exposure is None]
+        if order is None:
+            return None if unknown else self._gross
+        exposure = self._exposure(order.symbol, self.reach(order.symbol, order))
+        if exposure is None or any(symbol != order.symbol for symbol in unknown):
+            return None
+        return add(subtract(self._gross, exposures.get(order.symbol) or ZERO), exposure)
+
+    def occupied(self) -> Collection[str]:
+        """Return the symbols in which there is a position, or could be."""
+        return self._known_exposures().keys()
+
+    def _known_exposures(self) -> dict[str, Decimal | None]:
+        """Return the exposure of each occupied symbol, worked out at the first call."""
+        exposures = self._exposures
+        if exposures is None:
+            exposures = self._exposures = {}
+            for symbol in dict.fromkeys((*self._positions, *self._orders)):
+                self._set_exposure(exposures, symbol, self.reach(symbol))
+        return exposures
+
+    def _set_exposure(
+        self, exposures: dict[str, Decimal | None], symbol: str, reach: Reach
+    ) -> None:
+        """Put the exposure of *symbol* in place of the one that was known."""
+        self._gross = subtract(self._gross, exposures.pop(symbol, None) or ZERO)
+        if reach.largest:
+            exposures[symbol] = exposure = self._exposure(symbol, reach)
+            self._gross = add(self._gross, exposure or ZERO)
+
+    def _exposure(self, symbol: str, reach: Reach) -> Decimal | None:
+        """Return the value of the largest position within *reach*."""
+        worth = self.unit_value(symbol, self.price(symbol))
+        return None if worth is None else multiply(reach.largest, worth)
+
+
+def is_exit(order: Order, orders: Mapping[str, Order]) -> bool:
+    """Tell whether *order* is the exit of a bracket whose entry is among the open *orders*.
+
+    The group of a bracket is called like the client id of its entry. An exit larger than its entry
+    would do more than undo it.
+    """
+    entry = orders.get(order.group) if order.group is not None else None
+    return (
+        entry is not None
+        and entry.client_id != order.client_id
+        and entry.side is not order.side
+        and entry.quantity >= order.quantity
+    )
+
+
+def pending(orders: Mapping[str, Order], side: Side) -> Decimal:
+    """Return how much *orders* could still trade on *side*, apart from what only reduces.
+
+    Of the orders of one group on one side no more is filled than the largest of them wants.
+    """
+    result = ZERO
+    groups: dict[str, tuple[Decimal, Decimal]] = {}
+    for order in orders.values():
+        if order.side is not side or order.reduce_only or is_exit(order, orders):
+            continue
+        if order.group is None:
+            result = add(result, order.leaves)
+        else:
+            wanted, filled = groups.get(order.group, (ZERO, ZERO))
+            groups[order.group] = max(wanted, order.quantity), add(filled, order.filled)
+    for wanted, filled in groups.values():
+        result = add(result, max(ZERO, subtract(wanted, filled)))
+    return result
