@@ -23,13 +23,13 @@ def main(arguments: list[str] | None = None) -> int:
     suite = Suite(root, processes=options.processes, quiet=False)
     try:
         record = SuiteStore(root / STATE).record(
-            suite, runs=options.runs, ignore=(root / STATE.parent, root / "readiness-report")
+            suite, fresh=options.runs, ignore=(root / STATE.parent, root / "readiness-report")
         )
     except (SuiteError, OSError) as error:
         print(error, file=sys.stderr)  # noqa: T201 - this is a command
         return 2
     print(_summary(record))  # noqa: T201 - likewise
-    return 0 if all(run.exit_code == 0 for run in record.runs) else 1
+    return 0 if all(run.exit_code == 0 for run in record.runs[-options.runs :]) else 1
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -42,10 +42,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _summary(record: SuiteRecord) -> str:
-    outcomes = [test.outcome for run in record.runs for test in run.tests]
+    outcomes = [test.outcome for test in record.runs[-1].tests]
     passed, skipped = outcomes.count("passed"), outcomes.count("skipped")
     failed = len(outcomes) - passed - skipped
-    lines = [f"record of tree {record.tree[7:19]}: {len(record.runs)} run(s)"]
+    lines = [f"tree {record.tree[7:19]}: {len(record.runs)} run(s) on record"]
     for name in ("rustybt", "pytest_rustybt_ready"):
         package = record.package(name)
         if package is not None:

@@ -21,11 +21,14 @@ class SuiteStore:
         self.folder = folder
         self._store = TreeStore(folder, SuiteRecord)
 
-    def record(self, suite: Suite, *, runs: int = 1, ignore: tuple[Path, ...] = ()) -> SuiteRecord:
+    def record(
+        self, suite: Suite, *, runs: int = 1, fresh: int = 0, ignore: tuple[Path, ...] = ()
+    ) -> SuiteRecord:
         """Return the record of *suite*'s tree with at least *runs* runs, running what is missing.
 
-        *ignore* lists folders that are not part of the tree, such as those for reports. Raises
-        SuiteError if the suite cannot be run.
+        At least *fresh* runs are made now, whatever is on record. *ignore* lists folders that are
+        not part of the tree, such as those for reports. Raises SuiteError if the suite cannot be
+        run.
         """
         tree = checkout.tree_digest(suite.root, ignore=(*ignore, self.folder))
 
@@ -33,7 +36,9 @@ class SuiteStore:
             fits = known is not None and (known.tree, known.python) == (tree, python_name())
             record = known if known is not None and fits else _first(suite, tree)
             keep(record)
-            while len(record.runs) < runs:
+            made = 0 if record is known else 1
+            wanted = max(runs, len(record.runs) + fresh - made)
+            while len(record.runs) < wanted:
                 run, _ = suite.run(_seed(), coverage=False)
                 record = msgspec.structs.replace(record, runs=(*record.runs, run))
                 keep(record)
