@@ -21,6 +21,7 @@ from rustybt.model import (
     InvalidValueError,
     OperatorCommand,
     OrderFilled,
+    OrderReplaced,
     OrderState,
     OrderUpdated,
     Quote,
@@ -39,6 +40,7 @@ VALID: dict[type, dict[str, Any]] = {
     QuoteChanged: {"quote": Quote("X", NOW, D(1), D(2), D(1), D(1))},
     OrderUpdated: {"client_id": "o1", "state": OrderState.ACCEPTED},
     OrderFilled: {"fill": Fill("t", "o", "X", Side.BUY, D(1), D(1), NOW)},
+    OrderReplaced: {"client_id": "o1", "quantity": D(5)},
     TimerFired: {"name": "rebalance"},
     OperatorCommand: {"command": "enable-trading", "operator": "ada", "reason": "open"},
     ConnectionLost: {"component": "feed", "reason": "timeout"},
@@ -70,6 +72,7 @@ def test_each_event_knows_when_it_became_known(kind: type) -> None:
     ("kind", "name"),
     [
         (OrderUpdated, "client_id"),
+        (OrderReplaced, "client_id"),
         (TimerFired, "name"),
         (OperatorCommand, "command"),
         (OperatorCommand, "operator"),
@@ -98,6 +101,14 @@ def test_amounts_are_decimals_of_any_sign(kind: type) -> None:
     """Withdrawals and received funding are negative; floats are refused."""
     expected = "amount must be a finite Decimal of at most 36 digits, not 0.1"
     assert problems_of(kind, amount=0.1) == (expected,)
+
+
+def test_the_terms_of_a_modified_order_are_decimals() -> None:
+    """The quantity is above zero, prices are of any sign or absent; floats are refused."""
+    made = OrderReplaced(time=NOW, client_id="o", quantity=D(5), price=D(-1), trigger=D(-2))
+    assert (made.price, made.trigger, made.venue_id) == (D(-1), D(-2), None)
+    found = problems_of(OrderReplaced, quantity=D(0), price=1.5, trigger=1.5)
+    assert [problem.split()[0] for problem in found] == ["quantity", "price", "trigger"]
 
 
 def test_members_not_texts() -> None:
