@@ -72,10 +72,11 @@ def scan_constants(paths: Iterable[str | Path]) -> Scan:
     """
     sources, broken = load(paths)
     families = Families(sources)
-    return examine_all(sources, broken, lambda source: _findings(source, families))
+    return examine_all(sources, broken, lambda source: hardcoded(source, families))
 
 
-def _findings(source: Source, families: Families) -> Iterator[Finding]:
+def hardcoded(source: Source, families: Families) -> Iterator[Finding]:
+    """Yield a finding for each function of one module whose answers are hardcoded."""
     names = Names(source.tree)
     module = Values(names, module_bindings(source.tree))
     found = list(places(source.tree))

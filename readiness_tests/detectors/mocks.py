@@ -35,7 +35,7 @@ def scan_mocks(paths: Iterable[str | Path], *, strict: bool = True) -> Scan:
     def examine(source: Source) -> Sequence[Finding]:
         asked = dict(_allowances(source, accepted=not strict))
         allowances.extend(asked.values())
-        return list(_judged(source, _stand_ins(source, families, strict=strict), asked))
+        return list(_judged(source, stand_ins(source, families, strict=strict), asked))
 
     sources, broken = load(paths)
     families = Families(sources)
@@ -43,7 +43,8 @@ def scan_mocks(paths: Iterable[str | Path], *, strict: bool = True) -> Scan:
     return replace(scan, allowances=tuple(sorted(allowances)))
 
 
-def _stand_ins(source: Source, families: Families, *, strict: bool) -> list[Finding]:
+def stand_ins(source: Source, families: Families, *, strict: bool) -> list[Finding]:
+    """Return every stand-in in one module, whatever its comments allow."""
     names = Names(source.tree)
     found = [*library_findings(source, names), *name_findings(source)]
     found += body_findings(source, names, families)

@@ -48,9 +48,9 @@ def neutralise(text: str, validator: Validator) -> str:
         return _replaced(text, found.body, found.body, _first(found.args))
     rest = without_docstring(found.node.body)
     if not rest:
-        raise NotNeutralisableError(f"{validator.qualname} has no body")
+        raise NotNeutralisableError("it has no body")
     result = _passing(found, validator.how)
-    body = _without_guards(found, rest) if result is None else [result]
+    body = _without_guards(rest) if result is None else [result]
     return _replaced(text, rest[0], rest[-1], _separator(text, rest[0]).join(body))
 
 
@@ -175,13 +175,13 @@ def _is_truth(node: ast.expr) -> bool:
     return isinstance(node, ast.Compare | ast.BoolOp | ast.UnaryOp)
 
 
-def _without_guards(place: Place, rest: Sequence[ast.stmt]) -> list[str]:
+def _without_guards(rest: Sequence[ast.stmt]) -> list[str]:
     before = "\n".join(map(ast.unparse, rest))
     remover = _GuardRemover()
     kept = [statement for old in rest for statement in remover.apply(old)]
     after = "\n".join(map(ast.unparse, kept)) or "pass"
     if after == before:
-        raise NotNeutralisableError(f"{place.qualname} has no guard, and its result type is open")
+        raise NotNeutralisableError("it has no guard, and its result type is open")
     return after.split("\n")
 
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import io
 import tempfile
-import tokenize
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from queue import SimpleQueue
@@ -144,7 +141,7 @@ class _Trial:
         self.tell(f"{len(validators)} validators; running the tests unchanged")
         workspace = self.new("baseline")
         for path in sorted({validator.path for validator in validators}):
-            _rewrite(workspace.tree / path, _observing(path, validators))
+            workspace.rewrite(path, _observing(path, validators))
         run = workspace.run(tests, self.limits.baseline_seconds)
         _require_passed(run)
         return _runners(run, validators)
@@ -234,7 +231,7 @@ class _Judge:
     def _noticed(self, validator: Validator, tests: Sequence[str]) -> str:
         options: list[str] = ["-x"]
         while True:
-            with self._neutralised(validator):
+            with self.workspace.changed(validator.path, lambda text: neutralise(text, validator)):
                 run = self.workspace.run(tests, self.seconds, options=options)
             if run.exit_code is None:
                 raise _InconclusiveError(f"no test failed within {self.seconds:g} seconds")
@@ -260,16 +257,6 @@ class _Judge:
             self.reliable[test] = self.workspace.run([test], self.seconds).exit_code == _PASSED
         return self.reliable[test]
 
-    @contextmanager
-    def _neutralised(self, validator: Validator) -> Iterator[None]:
-        file = self.workspace.tree / validator.path
-        before = file.read_bytes()
-        _rewrite(file, lambda text: neutralise(text, validator))
-        try:
-            yield
-        finally:
-            file.write_bytes(before)
-
 
 def _observing(path: str, validators: Sequence[Validator]) -> Callable[[str], str]:
     here = [(v, key) for key, v in enumerate(validators) if v.path == path]
@@ -280,12 +267,6 @@ def _observing(path: str, validators: Sequence[Validator]) -> Callable[[str], st
         return text
 
     return change
-
-
-def _rewrite(file: Path, change: Callable[[str], str]) -> None:
-    data = file.read_bytes().replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-    encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
-    file.write_bytes(change(data.decode(encoding)).encode(encoding))
 
 
 def _finding(outcome: Outcome) -> Finding:

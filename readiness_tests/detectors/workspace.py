@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import tokenize
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,10 +19,11 @@ from readiness_tests.detectors import witness
 from readiness_tests.detectors.finding import DetectorError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 _LEFT_OUT = frozenset({".git", ".venv", "venv", ".tox", "__pycache__", "node_modules"})
 _WITNESS = "_validator_witness"
+_EPOCH = 1_000_000_000  # in 2001, when no file under trial was written
 
 
 def hit_call(key: int) -> str:
@@ -57,7 +61,30 @@ class Workspace:
         shutil.copy(witness.__file__, self._beside / f"{_WITNESS}.py")
         listed = "\n".join(packages)
         (self._beside / witness.PACKAGES.name).write_text(listed, encoding="utf-8")
+        self._writes = 0
         shutil.copytree(origin, self.tree, symlinks=True)
+
+    @contextmanager
+    def changed(self, path: str, change: Callable[[str], str]) -> Iterator[None]:
+        """Have the text of the file *path* changed for a while."""
+        file = self.tree / path
+        before, times = file.read_bytes(), file.stat()
+        self.rewrite(path, change)
+        try:
+            yield
+        finally:
+            file.write_bytes(before)
+            os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+    def rewrite(self, path: str, change: Callable[[str], str]) -> None:
+        """Change the text of the file *path*, keeping its encoding."""
+        file = self.tree / path
+        data = file.read_bytes().replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
+        file.write_bytes(change(data.decode(encoding)).encode(encoding))
+        # Byte code is told from stale by size and second of the last change: give each its own.
+        self._writes += 1
+        os.utime(file, (_EPOCH + self._writes, _EPOCH + self._writes))
 
     def run(self, tests: Sequence[str], timeout: float, *, options: Sequence[str] = ()) -> Run:
         """Run *tests* in the copy, for at most *timeout* seconds.
@@ -98,8 +125,6 @@ class Workspace:
         kept = {k: v for k, v in os.environ.items() if not k.startswith(around)}
         path = [str(self.tree), str(self._beside), kept.get("PYTHONPATH", "")]
         kept["PYTHONPATH"] = os.pathsep.join(filter(None, path))
-        # A file that changes twice within a second could be taken for its older self.
-        kept["PYTHONDONTWRITEBYTECODE"] = "1"
         return kept
 
     def _records(self) -> tuple[Mapping[str, object], ...]:

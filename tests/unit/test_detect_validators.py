@@ -331,7 +331,7 @@ def test_after_init_only_the_refusals_go(tmp_path: Path) -> None:
 @pytest.mark.parametrize("code", ["def check(x) -> Report: return Report(x)\n"])
 def test_what_cannot_be_told_is_refused(tmp_path: Path, code: str) -> None:
     """No type, no protocol, no guard: guessing would prove nothing."""
-    with pytest.raises(NotNeutralisableError, match="check has no guard"):
+    with pytest.raises(NotNeutralisableError, match="it has no guard"):
         neutral(tmp_path, code)
 
 
