@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec.structs import replace
 
 from rustybt.execution.costs import fee
+from rustybt.execution.filters import refusal
 from rustybt.execution.groups import Group
+from rustybt.execution.latency import Requests
 from rustybt.execution.market import BarScene, QuoteScene, path
 from rustybt.execution.working import ALWAYS, NEVER, Bounds, Working, traded_before
 from rustybt.model.event import OrderFilled, OrderUpdated
 from rustybt.model.fill import Fill, Liquidity
+from rustybt.model.group import Reaction
 from rustybt.model.instrument import Side
-from rustybt.model.money import ZERO, Rounding, add, is_multiple, subtract
+from rustybt.model.money import ZERO, add, subtract
 from rustybt.model.order import OrderState, TimeInForce
 from rustybt.model.replacement import OrderReplaced
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
     from decimal import Decimal
 
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from rustybt.execution.market import BarView, Scene
     from rustybt.execution.rules import MatchingRules
     from rustybt.model.bar import Quote
+    from rustybt.model.group import OrderGroup
     from rustybt.model.instrument import Instrument
     from rustybt.model.order import Order
 
@@ -43,13 +46,12 @@ class Desk(NamedTuple):
     """Where each open order is, by client id."""
 
 
-class Request(NamedTuple):
-    """Something that was asked for at *sent* and arrives at *arrives*, after *bars* more bars."""
+class Admission(NamedTuple):
+    """An order that the venue takes, under which id, and until when it works."""
 
-    act: Callable[[datetime], None]
-    sent: datetime
-    arrives: datetime
-    bars: int
+    order: Order
+    venue_id: str
+    expires: datetime | None
 
 
 class Book:
@@ -63,12 +65,12 @@ class Book:
         "_desk",
         "_groups",
         "_quote",
-        "_requests",
         "_used",
         "bounds",
         "instrument",
         "orders",
         "position",
+        "requests",
         "wake",
     )
 
@@ -80,38 +82,33 @@ class Book:
         self.orders: dict[str, Working] = {}
         self._desk = desk
         self._groups: dict[str, Group] = {}
-        self._requests: deque[Request] = deque()
+        self.requests = Requests(desk.rules)
         self._used: tuple[datetime | None, Decimal] = (None, ZERO)
         self._quote: QuoteScene | None = None
 
-    # Requests
+    def accept(
+        self,
+        admissions: Sequence[Admission],
+        now: datetime,
+        spec: OrderGroup | None,
+    ) -> None:
+        """Take orders to work, the ones of the group *spec* if there is one."""
+        group = None
+        if spec is not None:
+            group = Group(spec, (order for order, _, _ in admissions))
+            self._groups[spec.group_id] = group
+        for order, venue_id, expires in admissions:
+            traded = traded_before(order, self.instrument)
+            working = Working(order, venue_id, now, expires, traded)
+            working.waiting = group is not None and group.holds_back(order.client_id)
+            self.orders[order.client_id] = working
+            self._update(working, OrderState.ACCEPTED, now)
 
-    def request(self, act: Callable[[datetime], None], now: datetime) -> None:
-        """Let *act* happen once it has travelled to the venue."""
-        rules = self._desk.rules
-        if rules.delays:
-            request = Request(act, now, now + rules.latency, rules.latency_bars)
-            self._requests.append(request)
-        else:
-            act(now)
-        self.refresh()
-
-    def accept(self, order: Order, venue_id: str, now: datetime, expires: datetime | None) -> None:
-        """Take *order* to work."""
-        traded = traded_before(order, self.instrument)
-        working = Working(order, venue_id, now, expires, traded)
-        self.orders[order.client_id] = working
-        if order.group is not None:
-            group = self._groups.setdefault(order.group, Group())
-            group.join(working)
-            self._regroup(group, now)
-        self._update(working, OrderState.ACCEPTED, now)
-
-    def cancel(self, client_id: str, now: datetime, reason: str) -> None:
+    def cancel(self, client_id: str, now: datetime) -> None:
         """End an order, unless it has ended already and that was reported."""
         working = self.orders.get(client_id)
         if working is not None:
-            self._close(working, OrderState.CANCELLED, now, reason)
+            self._close(working, OrderState.CANCELLED, now, "cancelled on request")
 
     def modify(self, terms: Order, now: datetime) -> None:
         """Give an order the quantity, price and trigger of *terms*, unless it has ended already.
@@ -128,23 +125,14 @@ class Book:
         if refusal:
             self._update(working, working.state, now, refusal)
             return
-        if (new.price, new.trigger) == (old.price, old.trigger) and new.quantity <= old.quantity:
-            working.order = new
-        else:
+        if (new.price, new.trigger) != (old.price, old.trigger) or new.quantity > old.quantity:
             self.orders[new.client_id] = self.orders.pop(new.client_id)
             working.arrive(new, now)
-        self._desk.emit(
-            OrderReplaced(
-                time=now,
-                client_id=new.client_id,
-                quantity=new.quantity,
-                price=new.price,
-                trigger=new.trigger,
-            )
-        )
-        if not working.leaves:
-            self._remove(working)
-        self._regroup_of(working, now)
+        group = self._group(working)
+        if group is not None:
+            group.modify(new)
+        self._replace(working, new, now)
+        self._regroup(group, now)
 
     def _refusal_of_terms(self, working: Working, new: Order) -> str:
         """Say why the venue does not take the terms of *new*, if it does not."""
@@ -161,7 +149,7 @@ class Book:
 
     def trade_bar(self, bar: BarView) -> None:
         """Match the orders that were here before *bar* began."""
-        self._receive(bar.start)
+        self.requests.receive(bar.start)
         self._expire(bar.start)
         scene = BarScene(bar, self.instrument, self._desk.rules)
         self._settle(scene)
@@ -176,8 +164,7 @@ class Book:
 
     def _walk(self, scene: BarScene, bar: BarView) -> None:
         """Go from the open of *bar* to its close."""
-        present = self._present(scene)
-        sides = [working.order.side for working in present]
+        sides = {each.order.side for each in self._present(scene) if not each.order.reduce_only}
         for target in path(bar, self._desk.rules.policy, self.position, sides):
             rising = target > scene.at
             while (level := self._next_level(scene, target, rising=rising)) is not None:
@@ -209,7 +196,7 @@ class Book:
 
     def trade_quote(self, quote: Quote, now: datetime) -> None:
         """Match against *quote* as it stands at *now*."""
-        self._receive(now)
+        self.requests.receive(now)
         self._expire(now)
         scene = self._quote
         if scene is None or scene.quote != quote:
@@ -225,7 +212,7 @@ class Book:
 
     def refresh(self) -> None:
         """Work out again what the market has to do for anything to happen."""
-        lower, upper = NEVER if not self._requests else ALWAYS
+        lower, upper = ALWAYS if self.requests else NEVER
         self.wake = None
         for working in self.orders.values():
             bounds = working.bounds
@@ -237,23 +224,13 @@ class Book:
 
     # What happens to orders
 
-    def _receive(self, start: datetime) -> None:
-        """Let the requests act that arrive before a market that begins at *start*."""
-        waiting: deque[Request] = deque()
-        while self._requests:
-            request = self._requests.popleft()
-            if waiting or request.arrives > start or request.bars:
-                seen = request.bars and start >= request.sent
-                waiting.append(request._replace(bars=request.bars - 1) if seen else request)
-            else:
-                request.act(start)
-        self._requests = waiting
-
     def _expire(self, until: datetime, *, inside: bool = False) -> None:
         """End the orders whose time is over at *until*, or before it if *inside*."""
         for working in list(self.orders.values()):
             expires = working.expires
-            if expires is not None and (expires < until if inside else expires <= until):
+            if expires is None or working.order.client_id not in self.orders:
+                continue  # the end of an entry has ended its exits
+            if expires < until or (expires == until and not inside):
                 self._close(working, OrderState.EXPIRED, expires, "its time was over")
 
     def _present(self, scene: Scene) -> list[Working]:
@@ -293,6 +270,10 @@ class Book:
         if not working.awake:
             working.awaken()
             self._update(working, OrderState.TRIGGERED, scene.time)
+            group = self._group(working)
+            if group is not None:
+                group.move(order.client_id, OrderState.TRIGGERED)
+                self._regroup(group, scene.time)
             return
         working.spent = scene
         if order.post_only and not working.rested:
@@ -318,16 +299,14 @@ class Book:
         working.rested = True
 
     def _allowed(self, working: Working) -> Decimal:
-        """Return how much of an order its group and the position let it trade, in whole lots."""
-        order = working.order
-        quantity = leaves = working.leaves
-        if order.group is not None:
-            quantity = min(quantity, self._groups[order.group].room(working))
-        if order.reduce_only:
-            buys = order.side is Side.BUY
-            against = self.position < ZERO if buys else self.position > ZERO
-            quantity = min(quantity, self.position.copy_abs() if against else ZERO)
-        return quantity if quantity == leaves else self.instrument.round_quantity(quantity)
+        """Return how much an order may trade: of a reduce-only one what the position has."""
+        leaves = working.leaves
+        if not working.order.reduce_only:
+            return leaves
+        buys = working.order.side is Side.BUY
+        against = self.position < ZERO if buys else self.position > ZERO
+        held = self.position.copy_abs() if against else ZERO
+        return leaves if leaves <= held else self.instrument.round_quantity(held)
 
     def _fill(self, working: Working, quantity: Decimal, scene: Scene) -> None:
         """Trade *quantity* of an order."""
@@ -358,43 +337,69 @@ class Book:
             venue_id=working.venue_id,
         )
         desk.emit(OrderFilled(time=scene.time, fill=fill))
-        group = self._groups.get(order.group) if order.group is not None else None
-        if group is not None:
-            group.count(working, quantity)
         if not working.leaves:
             self._remove(working)
+        group = self._group(working)
         if group is not None:
+            group.fill(fill)
             self._regroup(group, scene.time)
 
     def _close(self, working: Working, state: OrderState, time: datetime, reason: str) -> None:
         """End an order and say so."""
         self._remove(working)
         self._update(working, state, time, reason)
-        self._regroup_of(working, time)
+        group = self._group(working)
+        if group is not None:
+            group.move(working.order.client_id, state)
+            self._regroup(group, time)
 
     def _remove(self, working: Working) -> None:
         """Forget an order that has ended."""
-        order = working.order
-        del self.orders[order.client_id]
-        self._desk.whereabouts.pop(order.client_id, None)
-        if order.group is not None:
-            group = self._groups[order.group]
-            group.leave(working)
-            if group.is_over:
-                del self._groups[order.group]
+        del self.orders[working.order.client_id]
+        del self._desk.whereabouts[working.order.client_id]
 
-    def _regroup_of(self, working: Working, time: datetime) -> None:
-        """See what a change of *working* means for its group."""
-        group = self._groups.get(working.order.group or "")
-        if group is not None:
-            self._regroup(group, time)
+    def _group(self, working: Working) -> Group | None:
+        """Return the group of an order, if it is in one."""
+        group_id = working.order.group
+        return None if group_id is None else self._groups[group_id]
 
-    def _regroup(self, group: Group, time: datetime) -> None:
-        """Cancel the orders of *group* that have nothing left to fill."""
-        for leg in group.settle():
-            reason = f"nothing is left to fill in group {leg.order.group!r}"
-            self._remove(leg)
-            self._update(leg, OrderState.CANCELLED, time, reason)
+    def _regroup(self, group: Group | None, time: datetime) -> None:
+        """Do what the rules of *group* want, until they want nothing more."""
+        if group is None:
+            return
+        while actions := group.reactions():
+            action = actions[0]
+            working = self.orders[action.client_id]
+            if action.reaction is Reaction.CANCEL:
+                reason = f"another order of group {group.spec.group_id!r} ended it"
+                self._remove(working)
+                self._update(working, OrderState.CANCELLED, time, reason)
+                group.move(action.client_id, OrderState.CANCELLED)
+                continue
+            new = replace(working.order, quantity=action.quantity)
+            group.modify(new)
+            if action.reaction is Reaction.SUBMIT:
+                group.submit(action.client_id)
+                working.waiting = False
+            if new.quantity != working.order.quantity:
+                self._replace(working, new, time)
+        if group.is_over:
+            self._groups.pop(group.spec.group_id, None)
+
+    def _replace(self, working: Working, new: Order, time: datetime) -> None:
+        """Give an order the terms of *new* and say so; one with nothing left to fill has ended."""
+        working.order = new
+        self._desk.emit(
+            OrderReplaced(
+                time=time,
+                client_id=new.client_id,
+                quantity=new.quantity,
+                price=new.price,
+                trigger=new.trigger,
+            )
+        )
+        if not working.leaves:
+            self._remove(working)
 
     def _update(
         self, working: Working, state: OrderState, time: datetime, reason: str = ""
@@ -409,19 +414,3 @@ class Book:
                 reason=reason,
             )
         )
-
-
-def refusal(instrument: Instrument, order: Order, price: Decimal | None) -> str:
-    """Say why a venue would not take *order*, nothing if it would.
-
-    *price* is the market's, for an order that names none.
-    """
-    found: list[str] = []
-    prices = [named for named in (order.price, order.trigger) if named is not None]
-    if not prices and price is not None:
-        prices = [instrument.round_price(price, Rounding.NEAREST)]
-    for each in prices:
-        found += instrument.violations(order.quantity, each)
-    if not prices and not is_multiple(order.quantity, instrument.lot):
-        found.append(f"quantity {order.quantity} is off the lot {instrument.lot}")
-    return "; ".join(dict.fromkeys(found))

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rustybt.model.approval import RiskApproved
+    from rustybt.model.group import OrderGroup
 
 
 VenueEvent = OrderUpdated | OrderFilled | OrderReplaced
@@ -29,8 +30,8 @@ class Broker(Protocol):
     the order; it never drops the property.
     """
 
-    def submit(self, orders: Sequence[RiskApproved]) -> None:
-        """Send *orders*; the ones of a group go together."""
+    def submit(self, orders: Sequence[RiskApproved], group: OrderGroup | None = None) -> None:
+        """Send *orders*: any number that are on their own, or all those of one *group*."""
         ...
 
     def cancel(self, client_id: str) -> None:

@@ -1,87 +1,75 @@
-"""Orders that belong together: one cancels the other, and brackets.
+"""Groups of orders inside a simulated venue.
 
-What one order of a group fills, the others may not fill any more; what has nothing left to fill is
-cancelled. A partial fill of a take-profit so leaves the stop in place for the rest.
-
-A group that is called like the client id of one of its orders is a bracket, and that order its
-entry: the others are its exits. They wait until the entry has filled something, and never fill
-more than it did. When the entry ends without having filled anything, they are cancelled.
+The rules are those of :func:`rustybt.model.group.reactions`; here they are followed at the very
+price at which something happens, so that the second of two alternatives cannot trade in the same
+bar and the exits of a bracket work from the fill of its entry on.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rustybt.model.money import ZERO, add, subtract
+from msgspec.structs import replace
+
+from rustybt.model.group import GroupKind, reactions
+from rustybt.model.order import OrderState
 
 if TYPE_CHECKING:
-    from decimal import Decimal
+    from collections.abc import Iterable
 
-    from rustybt.execution.working import Working
+    from rustybt.model.fill import Fill
+    from rustybt.model.group import GroupAction, OrderGroup
     from rustybt.model.order import Order
 
 
-def is_entry(order: Order) -> bool:
-    """Tell whether *order* is the entry of a bracket."""
-    return order.group == order.client_id
-
-
 class Group:
-    """The open orders of one group, and what the group has traded.
+    """A group and its orders as the rules want to see them: exits are new until they work."""
 
-    *entered* is what a bracket's entry has filled, ``None`` if there is no entry.
-    """
+    __slots__ = ("_orders", "spec")
 
-    __slots__ = ("entered", "entry", "filled", "legs")
+    def __init__(self, spec: OrderGroup, orders: Iterable[Order]) -> None:
+        self.spec = spec
+        self._orders = {order.client_id: replace(order, state=OrderState.NEW) for order in orders}
+        for client_id in spec.members:
+            if not self.holds_back(client_id):
+                self.submit(client_id)
 
-    def __init__(self) -> None:
-        self.entry: Working | None = None
-        self.entered: Decimal | None = None
-        self.filled = ZERO
-        self.legs: dict[str, Working] = {}
-
-    def join(self, working: Working) -> None:
-        """Add an order."""
-        if is_entry(working.order):
-            self.entry = working
-            self.entered = add(self.entered or ZERO, working.traded.quantity)
-        else:
-            self.legs[working.order.client_id] = working
-            self.filled = add(self.filled, working.traded.quantity)
-
-    def leave(self, working: Working) -> None:
-        """Take out an order that has ended."""
-        if working is self.entry:
-            self.entry = None
-        else:
-            self.legs.pop(working.order.client_id, None)
+    def holds_back(self, client_id: str) -> bool:
+        """Tell whether an order is the exit of a bracket and waits for its entry."""
+        is_exit = self.spec.kind is GroupKind.BRACKET and client_id != self.spec.members[0]
+        return is_exit and self._orders[client_id].state is OrderState.NEW
 
     @property
     def is_over(self) -> bool:
-        """Whether no order of it is open."""
-        return self.entry is None and not self.legs
+        """Whether none of its orders is open."""
+        return not any(order.is_open for order in self._orders.values())
 
-    def count(self, working: Working, quantity: Decimal) -> None:
-        """Count a fill of one of the orders."""
-        if working is self.entry:
-            self.entered = add(self.entered or ZERO, quantity)
+    def reactions(self) -> tuple[GroupAction, ...]:
+        """Return what is to be done now."""
+        return reactions(self.spec, self._orders)
+
+    def submit(self, client_id: str) -> None:
+        """Note that an order works."""
+        self.move(client_id, OrderState.SUBMITTED)
+        self.move(client_id, OrderState.ACCEPTED)
+
+    def move(self, client_id: str, state: OrderState) -> None:
+        """Note that an order is in *state*."""
+        self._orders[client_id] = self._orders[client_id].to(state)
+
+    def fill(self, fill: Fill) -> None:
+        """Note a trade of one of the orders."""
+        self._orders[fill.client_id] = self._orders[fill.client_id].fill(fill)
+
+    def modify(self, terms: Order) -> None:
+        """Note that an order has the quantity and prices of *terms* now."""
+        order = self._orders[terms.client_id]
+        if order.state is OrderState.NEW:
+            order = replace(
+                order, quantity=terms.quantity, price=terms.price, trigger=terms.trigger
+            )
         else:
-            self.filled = add(self.filled, quantity)
-
-    def room(self, working: Working) -> Decimal:
-        """Return how much an open order may still fill, negative if the others filled too much."""
-        if working is self.entry:
-            return working.leaves
-        left = subtract(working.order.quantity, self.filled)
-        return left if self.entered is None else min(left, subtract(self.entered, self.filled))
-
-    def settle(self) -> list[Working]:
-        """Let the legs wait that have no room yet; return the ones that never will have any."""
-        over: list[Working] = []
-        for leg in self.legs.values():
-            has_room = self.room(leg) > ZERO
-            may_have = self.entry is not None and leg.order.quantity > self.filled
-            leg.waiting = may_have and not has_room
-            if not has_room and not may_have:
-                over.append(leg)
-        return over
+            order = order.to(OrderState.PENDING_REPLACE).replaced(
+                quantity=terms.quantity, price=terms.price, trigger=terms.trigger
+            )
+        self._orders[terms.client_id] = order

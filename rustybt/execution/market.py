@@ -11,7 +11,7 @@ from rustybt.model.instrument import Side
 from rustybt.model.money import ZERO, Rounding, add, multiply, subtract
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Set
     from datetime import datetime
 
     from rustybt.execution.rules import MatchingRules
@@ -193,27 +193,26 @@ def slipped(price: Decimal, shift: Decimal, side: Side, instrument: Instrument) 
 
 
 def path(
-    bar: BarView, policy: FillPolicy, position: Decimal, sides: Iterable[Side]
+    bar: BarView, policy: FillPolicy, position: Decimal, sides: Set[Side]
 ) -> tuple[Decimal, Decimal, Decimal]:
     """Return the prices that *bar* is taken to reach after its open, the close being the last.
 
-    *position* is what is held after the open, *sides* those of the orders that could trade. Unless
-    the policy assumes the likely path, the worse one is taken: what is held meets its adverse
-    extreme first, so that stops go before profits are taken; what is yet to be opened meets it
-    last, after it was opened.
+    *position* is what is held after the open, *sides* those of the orders that could open one.
+    Unless the policy assumes the likely path, the worse one is taken: what is held meets its
+    adverse extreme first, so that stops go before profits are taken; what is yet to be opened meets
+    it last, after it was opened.
     """
     if _high_first(bar, policy, position, sides):
         return bar.high, bar.low, bar.close
     return bar.low, bar.high, bar.close
 
 
-def _high_first(bar: BarView, policy: FillPolicy, position: Decimal, sides: Iterable[Side]) -> bool:
+def _high_first(bar: BarView, policy: FillPolicy, position: Decimal, sides: Set[Side]) -> bool:
     """Tell whether the high comes before the low."""
     if policy is not FillPolicy.INTRABAR:
         if position:
             return position < ZERO
-        opening = set(sides)
-        if len(opening) == 1:
-            return Side.BUY in opening
+        if len(sides) == 1:
+            return Side.BUY in sides
     up, down = subtract(bar.high, bar.open), subtract(bar.open, bar.low)
     return up < down if up != down else bar.close < bar.open

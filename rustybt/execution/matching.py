@@ -16,8 +16,9 @@ from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING
 
-from rustybt.execution.book import Book, Desk, refusal
+from rustybt.execution.book import Admission, Book, Desk
 from rustybt.execution.errors import DuplicateOrderError, ExecutionError, UnknownOrderError
+from rustybt.execution.filters import refusal
 from rustybt.execution.rules import FillPolicy, MatchingRules
 from rustybt.model.bar import Quote
 from rustybt.model.event import OrderUpdated
@@ -25,11 +26,12 @@ from rustybt.model.instrument import Side
 from rustybt.model.order import OrderState, TimeInForce
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from decimal import Decimal
 
     from rustybt.execution.broker import VenueEvent
     from rustybt.execution.market import BarView
+    from rustybt.model.group import OrderGroup
     from rustybt.model.instrument import Instrument
     from rustybt.model.order import Order
 
@@ -99,27 +101,35 @@ class Matcher:
         self.book(symbol).position = quantity
 
     def submit(
-        self, orders: Sequence[Order], now: datetime, seen: BarView | Quote | None = None
+        self,
+        orders: Sequence[Order],
+        now: datetime,
+        *,
+        seen: BarView | Quote | None = None,
+        group: OrderGroup | None = None,
     ) -> list[VenueEvent]:
-        """Take *orders* to work; those of one group have to come in one call.
+        """Take *orders* to work: any number that are on their own, or all those of one *group*.
 
         If the venue would refuse one order of a group it refuses the group. *seen* is the last of
         the market that whoever decided on the orders knew: what they trade with under the policy
         same close, and what an order without a price is judged by. Raise
         :class:`~rustybt.execution.errors.DuplicateOrderError` if a client id is taken and
-        :class:`~rustybt.execution.errors.ExecutionError` for an unknown symbol or if *seen* is not
-        over by *now*; nothing is done then.
+        :class:`~rustybt.execution.errors.ExecutionError` for an unknown symbol, for orders that
+        are not those of the group, and if *seen* is not over by *now*; nothing is done then.
         """
         self._check_seen(seen, now)
         self._check_new(orders)
-        for part in _by_group(orders):
+        _check_group(orders, group)
+        for part in [orders] if group is not None else [[order] for order in orders]:
             book = self.book(part[0].symbol)
             for order in part:
                 self._whereabouts[order.client_id] = book
             price = _known_price(seen, part[0])
-            book.request(partial(self._arrive, book, part, price), now)
+            book.requests.send(partial(self._arrive, book, part, group, price), now)
         for symbol in dict.fromkeys(order.symbol for order in orders):
-            self._trade_at_once(self.book(symbol), now, seen)
+            book = self.book(symbol)
+            self._trade_at_once(book, now, seen)
+            book.refresh()
         return self._drain()
 
     def cancel(self, client_id: str, now: datetime) -> list[VenueEvent]:
@@ -128,11 +138,12 @@ class Matcher:
         Raise :class:`~rustybt.execution.errors.UnknownOrderError` if it is not open.
         """
         book = self._find(client_id)
-        book.request(partial(book.cancel, client_id, reason="cancelled on request"), now)
+        book.requests.send(partial(book.cancel, client_id), now)
+        book.refresh()
         return self._drain()
 
     def modify(
-        self, terms: Order, now: datetime, seen: BarView | Quote | None = None
+        self, terms: Order, now: datetime, *, seen: BarView | Quote | None = None
     ) -> list[VenueEvent]:
         """Give the open order with the client id of *terms* their quantity, price and trigger.
 
@@ -141,8 +152,9 @@ class Matcher:
         """
         self._check_seen(seen, now)
         book = self._find(terms.client_id)
-        book.request(partial(book.modify, terms), now)
+        book.requests.send(partial(book.modify, terms), now)
         self._trade_at_once(book, now, seen)
+        book.refresh()
         return self._drain()
 
     def on_bar(self, bar: BarView) -> list[VenueEvent]:
@@ -168,23 +180,29 @@ class Matcher:
         return self._drain()
 
     def _arrive(
-        self, book: Book, orders: Sequence[Order], price: Decimal | None, now: datetime
+        self,
+        book: Book,
+        orders: Sequence[Order],
+        group: OrderGroup | None,
+        price: Decimal | None,
+        now: datetime,
     ) -> None:
         """Take *orders*, one or a whole group, to work, or refuse them all."""
         expiries = [self._expiry(order, now) for order in orders]
         reasons: list[str] = []
         for order, expires in zip(orders, expiries, strict=True):
-            reason = refusal(book.instrument, order, price)
-            if order.symbol != book.instrument.symbol:
-                reason = f"its group trades {book.instrument.symbol!r}, not {order.symbol!r}"
-            elif expires is not None and expires <= now:
-                reason = f"its time was over at {expires}"
-            reasons.append(reason)
+            if expires is not None and expires <= now:
+                reasons.append(f"its time was over at {expires}")
+            else:
+                reasons.append(refusal(book.instrument, order, price))
         if any(reasons):
             self._refuse(orders, reasons, now)
             return
-        for order, expires in zip(orders, expiries, strict=True):
-            book.accept(order, next(self._venue_ids), now, expires)
+        taken = [
+            Admission(order, next(self._venue_ids), expires)
+            for order, expires in zip(orders, expiries, strict=True)
+        ]
+        book.accept(taken, now, group)
 
     def _expiry(self, order: Order, now: datetime) -> datetime | None:
         """Return when the time of *order* is over."""
@@ -232,10 +250,10 @@ class Matcher:
 
     def _check_new(self, orders: Sequence[Order]) -> None:
         """Refuse a client id that is taken, and a symbol that is not traded."""
-        known = {*self._whereabouts}
+        known: set[str] = set()
         for order in orders:
             self.book(order.symbol)
-            if order.client_id in known:
+            if order.client_id in self._whereabouts or order.client_id in known:
                 raise DuplicateOrderError(
                     f"client id {order.client_id!r} stands for an open order",
                     expected="a client id of its own for each order",
@@ -261,13 +279,25 @@ class Matcher:
         return events
 
 
-def _by_group(orders: Iterable[Order]) -> list[list[Order]]:
-    """Return *orders* with those of each group together, all where they first appear."""
-    parts: dict[tuple[str | None, str], list[Order]] = {}
-    for order in orders:
-        key = (order.group, "" if order.group is not None else order.client_id)
-        parts.setdefault(key, []).append(order)
-    return list(parts.values())
+def _check_group(orders: Sequence[Order], group: OrderGroup | None) -> None:
+    """Refuse orders that are not exactly the ones of *group*, or name one that is not given."""
+    group_id = None if group is None else group.group_id
+    strangers = [order.client_id for order in orders if order.group != group_id]
+    if strangers:
+        raise ExecutionError(
+            f"the orders {', '.join(strangers)} are not of group {group_id!r}",
+            expected="orders without a group, or a group with exactly its orders",
+            remedy="make the orders with rustybt.model.oco or rustybt.model.bracket",
+        )
+    if group is None:
+        return
+    if sorted(order.client_id for order in orders) != sorted(group.members):
+        raise ExecutionError(
+            f"group {group_id!r} was given with {len(orders)} of its orders",
+            expected=", ".join(group.members),
+        )
+    if len({order.symbol for order in orders}) > 1:
+        raise ExecutionError(f"group {group_id!r} trades more than one symbol")
 
 
 def _known_price(seen: BarView | Quote | None, order: Order) -> Decimal | None:

@@ -22,9 +22,14 @@ _divide = Context(prec=40, rounding=ROUND_CEILING).divide
 
 
 class Case:
-    """One order under review."""
+    """One order under review.
 
-    __slots__ = ("limits", "now", "order", "portfolio", "reduces")
+    *reach* is how far its position could go once it works, *reduces* whether it can do nothing but
+    make that smaller: because it says so, or because with all others on its side it never turns
+    the position round.
+    """
+
+    __slots__ = ("limits", "now", "order", "portfolio", "reach", "reduces")
 
     def __init__(
         self, order: Order, portfolio: PortfolioSnapshot, limits: RiskLimits, now: datetime
@@ -33,7 +38,11 @@ class Case:
         self.portfolio = portfolio
         self.limits = limits
         self.now = now
-        self.reduces = portfolio.reduces(order)
+        self.reach = portfolio.reach(order.symbol, order)
+        low, high = self.reach
+        keeps_side = low >= ZERO if order.side is Side.SELL else high <= ZERO
+        # Whoever takes a reduce-only order has to honour it or to refuse it.
+        self.reduces = order.reduce_only or keeps_side
 
     def deny(
         self,
@@ -136,8 +145,7 @@ def position_size(case: Case) -> Denial | None:
     worth = portfolio.unit_value(order.symbol, portfolio.price(order.symbol))
     if worth is None:
         return case.unknown("value of one unit", Limit.MAX_POSITION_SIZE)
-    low, high = portfolio.reach(order.symbol, order)
-    units = high if order.side is Side.BUY else low
+    units = case.reach.high if order.side is Side.BUY else case.reach.low
     value = multiply(units, worth).copy_abs()
     detail = f"{units} {order.symbol} would be worth {value} {portfolio.currency}"
     return _of_equity(case, Limit.MAX_POSITION_SIZE, value, threshold, detail)
@@ -148,7 +156,7 @@ def leverage(case: Case) -> Denial | None:
     threshold, portfolio = case.limits.max_leverage, case.portfolio
     if threshold is None:
         return None
-    value = portfolio.gross_exposure(case.order)
+    value = portfolio.gross_exposure(case.order.symbol, case.reach)
     if value is None:
         return case.unknown("value of every position", Limit.MAX_LEVERAGE)
     detail = f"all positions would be worth {value} {portfolio.currency}"

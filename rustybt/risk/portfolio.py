@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from rustybt.model.instrument import Side
-from rustybt.model.money import ONE, ZERO, add, multiply, product, subtract
+from rustybt.model.money import ONE, ZERO, add, multiply, product, subtract, total
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -113,35 +113,22 @@ class PortfolioSnapshot:
             orders = {**orders, order.client_id: order}
         position = self.position(symbol)
         return Reach(
-            subtract(position, pending(orders, Side.SELL)),
-            add(position, pending(orders, Side.BUY)),
+            subtract(position, pending(orders.values(), Side.SELL)),
+            add(position, pending(orders.values(), Side.BUY)),
         )
 
-    def reduces(self, order: Order) -> bool:
-        """Tell whether *order* can do nothing but make a position smaller.
-
-        So does one that says so itself (whoever takes a reduce-only order has to honour it), an
-        exit of a bracket, and one that together with all others on its side leaves some of the
-        position or nothing, but never turns it round.
-        """
-        if order.reduce_only or is_exit(order, self._orders.get(order.symbol, {})):
-            return True
-        low, high = self.reach(order.symbol, order)
-        return low >= ZERO if order.side is Side.SELL else high <= ZERO
-
-    def gross_exposure(self, order: Order | None = None) -> Decimal | None:
-        """Return the largest value all positions could have, with *order* working as well.
+    def gross_exposure(self, symbol: str, reach: Reach) -> Decimal | None:
+        """Return the largest value of all positions if the one in *symbol* could go to *reach*.
 
         Long and short ones add up. ``None`` if the value of any of them is not known.
         """
         exposures = self._known_exposures()
-        unknown = [symbol for symbol, exposure in exposures.items() if exposure is None]
-        if order is None:
-            return None if unknown else self._gross
-        exposure = self._exposure(order.symbol, self.reach(order.symbol, order))
-        if exposure is None or any(symbol != order.symbol for symbol in unknown):
+        exposure = self._exposure(symbol, reach)
+        if exposure is None or any(
+            known is None for held, known in exposures.items() if held != symbol
+        ):
             return None
-        return add(subtract(self._gross, exposures.get(order.symbol) or ZERO), exposure)
+        return add(subtract(self._gross, exposures.get(symbol) or ZERO), exposure)
 
     def occupied(self) -> Collection[str]:
         """Return the symbols in which there is a position, or could be."""
@@ -171,36 +158,18 @@ class PortfolioSnapshot:
         return None if worth is None else multiply(reach.largest, worth)
 
 
-def is_exit(order: Order, orders: Mapping[str, Order]) -> bool:
-    """Tell whether *order* is the exit of a bracket whose entry is among the open *orders*.
-
-    The group of a bracket is called like the client id of its entry. An exit larger than its entry
-    would do more than undo it.
-    """
-    entry = orders.get(order.group) if order.group is not None else None
-    return (
-        entry is not None
-        and entry.client_id != order.client_id
-        and entry.side is not order.side
-        and entry.quantity >= order.quantity
-    )
-
-
-def pending(orders: Mapping[str, Order], side: Side) -> Decimal:
+def pending(orders: Iterable[Order], side: Side) -> Decimal:
     """Return how much *orders* could still trade on *side*, apart from what only reduces.
 
-    Of the orders of one group on one side no more is filled than the largest of them wants.
+    Of alternatives, the orders of one group on one side, only the largest counts.
     """
     result = ZERO
-    groups: dict[str, tuple[Decimal, Decimal]] = {}
-    for order in orders.values():
-        if order.side is not side or order.reduce_only or is_exit(order, orders):
+    groups: dict[str, Decimal] = {}
+    for order in orders:
+        if order.side is not side or order.reduce_only:
             continue
         if order.group is None:
             result = add(result, order.leaves)
         else:
-            wanted, filled = groups.get(order.group, (ZERO, ZERO))
-            groups[order.group] = max(wanted, order.quantity), add(filled, order.filled)
-    for wanted, filled in groups.values():
-        result = add(result, max(ZERO, subtract(wanted, filled)))
-    return result
+            groups[order.group] = max(groups.get(order.group, ZERO), order.leaves)
+    return add(result, total(groups.values()))
