@@ -93,12 +93,18 @@ def headline(view: View) -> str:
         return f"Nothing of what was asked about blocks at stage {stage}."
     open_ = [line for line in blocking if line.blocks]
     broken = sum(line.disposition.breaks for line in open_)
-    total = text.count(len(blocking), "blocking item")
-    if not open_:
-        return f"All of {total} at stage {stage} are satisfied."
-    done = len(blocking) - len(open_)
-    rest = len(open_) - broken
-    return f"Of {total} at stage {stage}, {done} are satisfied, {broken} broken and {rest} open."
+    if open_:
+        done, rest = len(blocking) - len(open_), len(open_) - broken
+        total = text.count(len(blocking), "blocking item")
+        said = (
+            f"Of {total} at stage {stage}, {done} are satisfied, {broken} broken and {rest} open."
+        )
+    elif len(blocking) == 1:
+        said = f"The one blocking item at stage {stage} is satisfied."
+    else:
+        said = f"All {len(blocking)} blocking items at stage {stage} are satisfied."
+    others = len(view.other_blockers)
+    return f"{said} Beside the items, {text.count(others, 'blocker')}." if others else said
 
 
 def segments(counts: Mapping[str, int]) -> Iterator[Segment]:

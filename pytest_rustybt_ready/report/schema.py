@@ -1,11 +1,13 @@
 """The JSON Schema of ``readiness.json``, generated from the types.
 
-``python -m pytest_rustybt_ready.report.schema`` writes it beside this module.
+``python -m pytest_rustybt_ready.report.schema`` writes it beside this module,
+or to a file that is named.
 """
 
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -30,10 +32,10 @@ def render() -> str:
     return json.dumps(schema(), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
 
-def main() -> None:
-    """Write the schema into the package."""
-    PATH.write_text(render(), encoding="utf-8")
+def main(path: Path = PATH) -> None:
+    """Write the schema to *path*, by default into the package."""
+    path.write_text(render(), encoding="utf-8")
 
 
 if __name__ == "__main__":
-    main()
+    main(*map(Path, sys.argv[1:2]))

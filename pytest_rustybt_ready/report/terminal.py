@@ -173,10 +173,15 @@ def _verdict(view: View) -> Iterator[Text]:
         return
     yield arithmetic(verdict.counts), {}
     blocking = [line for line in view.lines if line.blocks and line.item.parent is None]
-    open_, broken = len(blocking), sum(line.disposition.breaks for line in blocking)
-    why = f": {open_} blocking open, {broken} of them broken" if open_ else ""
-    until = f", first lapse {verdict.valid_until:%Y-%m-%d}" if verdict.valid_until else ""
-    yield f"{view.status} at stage {verdict.stage}{why}{until}", markup
+    why = []
+    if blocking:
+        broken = sum(line.disposition.breaks for line in blocking)
+        why.append(f"{len(blocking)} blocking open, {broken} of them broken")
+    if view.other_blockers:
+        why.append(f"{count(len(view.other_blockers), 'blocker')} beside the items")
+    if verdict.valid_until:
+        why.append(f"first lapse {verdict.valid_until:%Y-%m-%d}")
+    yield f"{view.status} at stage {verdict.stage}{': ' if why else ''}{', '.join(why)}", markup
 
 
 def _ids(ids: Iterable[str]) -> str:

@@ -175,6 +175,11 @@ class View:
         parents = {line.item.id: line.item.parent for line in self.lines}
         return tuple(b for b in blockers if parents.get(b.item) not in items and self._asked(b))
 
+    @property
+    def other_blockers(self) -> tuple[Blocker, ...]:
+        """Return the blockers that are no items: the run itself, supporting checks."""
+        return tuple(blocker for blocker in self.blockers if not blocker.item)
+
     def _asked(self, blocker: Blocker) -> bool:
         if blocker.item:
             return self.record.verdict.of(blocker.item).in_scope

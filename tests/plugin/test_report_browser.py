@@ -256,7 +256,7 @@ def test_narrow_screen_does_not_scroll_sideways(browser: Browser, url: str) -> N
 
 
 def test_print_shows_everything(browser: Browser, small_url: str) -> None:
-    """On paper every item is unfolded and the controls are gone."""
+    """On paper every item is unfolded, the controls are gone, and what is shown is counted."""
     context = browser.new_context()
     page = context.new_page()
     page.goto(small_url)
@@ -266,8 +266,9 @@ def test_print_shows_everything(browser: Browser, small_url: str) -> None:
     hidden = """() => [...document.querySelectorAll('details > .body, details > ol')]
         .filter(body => body.getBoundingClientRect().height === 0).length"""
     assert page.evaluate(hidden) == 0
-    assert page.locator(".filters").is_hidden()
+    assert page.locator(".filters fieldset").is_hidden()
     assert page.locator("nav").is_hidden()
+    assert page.locator("output").is_visible()
 
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
     assert page.locator("details:not([open])").count() == 0

@@ -356,10 +356,19 @@ def test_ready_page_says_until_when(records: Any) -> None:
 
     text = Page(render_html(records.make(small, statements=()))).text
 
-    assert "All of 2 blocking items at stage dev are satisfied." in text
+    assert "All 2 blocking items at stage dev are satisfied." in text
     assert "Valid until 2026-04-13" in text
     assert "Nothing does." in text
     assert "nothing blocks yet" in text
+
+
+def test_only_item_and_other_blockers_are_told(records: Any) -> None:
+    """One satisfied item is said in the singular; a blocker that is no item is counted apart."""
+    scope = Scope(kind="items", items=("1.1.1",))
+
+    text = Page(render_html(records.make(scope=scope, broken=("the home changed",)))).text
+
+    assert "The one blocking item at stage dev is satisfied. Beside the items, 1 blocker." in text
 
 
 def test_nothing_blocking_is_said(records: Any) -> None:

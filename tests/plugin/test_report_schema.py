@@ -57,9 +57,11 @@ def test_schema_refuses_what_is_not_a_record(
 
 
 def test_command_writes_the_schema(tmp_path: Path) -> None:
-    """Running the module writes the file that is in the package already."""
-    before = schema.PATH.read_bytes()
+    """Running the module writes the schema: to the file named, or else into the package."""
+    path = tmp_path / "schema.json"
 
-    subprocess.run([sys.executable, "-m", "pytest_rustybt_ready.report.schema"], check=True)
+    subprocess.run([sys.executable, "-m", "pytest_rustybt_ready.report.schema", path], check=True)
+    schema.main(tmp_path / "again.json")
 
-    assert schema.PATH.read_bytes() == before
+    assert path.read_text(encoding="utf-8") == schema.render()
+    assert (tmp_path / "again.json").read_bytes() == path.read_bytes()

@@ -153,7 +153,9 @@ def test_failing_support_names_its_section(records: Any) -> None:
     failing = msgspec.structs.replace(last, outcome=Outcome.FAILED, reason="no such tool")
     judged = records.judge(msgspec.structs.replace(record, results=(*record.results[:-1], failing)))
 
-    assert any("testing failed: supporting check" in line for line in texts(judged))
+    lines = texts(judged)
+    assert any("testing failed: supporting check" in line for line in lines)
+    assert "broken, 1 blocker beside the items" in lines[-1]
 
 
 def test_interrupted_run_says_so(records: Any) -> None:
@@ -171,7 +173,7 @@ def test_nothing_open_gives_a_plain_verdict(records: Any) -> None:
 
     lines = texts(record)
 
-    assert lines[-1] == "READY at stage dev, first lapse 2026-04-13"
+    assert lines[-1] == "READY at stage dev: first lapse 2026-04-13"
     assert not any("blocker" in line for line in lines)
 
 
