@@ -17,7 +17,7 @@ was not paid, so :meth:`Ledger.cash` adds it back.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
@@ -25,7 +25,7 @@ from rustybt.accounting.errors import LedgerError, UnknownInstrumentError
 from rustybt.accounting.lots import Lot, Lots
 from rustybt.accounting.state import Account, BookState, CostMethod, LedgerState, Position
 from rustybt.model.errors import ConflictingFillError
-from rustybt.model.event import CashMoved, Charged, DividendPaid, SharesSplit
+from rustybt.model.event import CashMoved, Charged, DividendPaid
 from rustybt.model.fill import Fill
 from rustybt.model.instrument import Instrument, InstrumentKind, Side
 from rustybt.model.money import ZERO, Rounding, add, multiply, product, subtract, to_step
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from decimal import Decimal
 
-    from rustybt.model.event import BookEntry
+    from rustybt.model.event import BookEntry, SharesSplit
 
 
 class _Book:
@@ -200,18 +200,15 @@ class Ledger:
                 expected="one entry per id",
                 remedy="stop trading and reconcile with the venue",
             )
-        match entry:
-            case CashMoved():
-                self._add(self._deposits, entry.currency, entry.amount)
-                self._add(self._cash, entry.currency, entry.amount)
-            case DividendPaid():
-                self._book_dividend(entry)
-            case Charged():
-                self._book_charge(entry)
-            case SharesSplit():
-                self._book_split(entry)
-            case _:
-                assert_never(entry)
+        if isinstance(entry, CashMoved):
+            self._add(self._deposits, entry.currency, entry.amount)
+            self._add(self._cash, entry.currency, entry.amount)
+        elif isinstance(entry, DividendPaid):
+            self._book_dividend(entry)
+        elif isinstance(entry, Charged):
+            self._book_charge(entry)
+        else:
+            self._book_split(entry)
         self._entries[entry.entry_id] = entry
         return True
 

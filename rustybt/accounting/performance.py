@@ -164,9 +164,27 @@ def _growth(returns: ArrayLike) -> Floats:
 
 def max_drawdown(returns: ArrayLike) -> Drawdown | None:
     """Return the deepest drawdown, the first of equals; ``None`` if equity never fell."""
-    growth = _growth(returns)
+    return _deepest(_growth(returns))
+
+
+def equity_drawdown(equity: ArrayLike | Sequence[Decimal]) -> Drawdown | None:
+    """Return the deepest drawdown of *equity*, point 0 being its first.
+
+    Where the curve itself is at hand this is a digit more exact than going through its returns.
+    Raise :class:`~rustybt.model.errors.InvalidValueError` for a missing point and for one that is
+    not positive before the last.
+    """
+    points = _array("equity", equity)
+    if np.isnan(points).any():
+        raise InvalidValueError("equity", ["points are missing"])
+    returns_of(points)  # raises for what cannot be measured from
+    return _deepest(points) if points.size else None
+
+
+def _deepest(growth: Floats) -> Drawdown | None:
+    """Return the deepest drawdown of a curve."""
     peaks = np.maximum.accumulate(growth)
-    depths = growth / peaks - 1
+    depths = (growth - peaks) / peaks
     trough = int(depths.argmin())
     if depths[trough] >= -_NOISE:
         return None

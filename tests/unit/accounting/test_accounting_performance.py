@@ -207,6 +207,34 @@ def test_a_drawdown_by_hand() -> None:
     )
 
 
+def test_the_drawdown_of_an_equity_curve() -> None:
+    """From decimals, without the way through returns; points count from the first."""
+    curve = [D("100"), D("200"), D("150"), D("180"), D("200"), D("199")]
+    assert perf.equity_drawdown(curve) == perf.Drawdown(
+        depth=-0.25, peak=1, trough=2, recovery=4, duration=3
+    )
+    assert perf.equity_drawdown([100.0, 100.0, 0.0]) == perf.Drawdown(
+        depth=-1.0, peak=0, trough=2, recovery=None, duration=2
+    )
+    assert perf.equity_drawdown([]) is None
+    assert perf.equity_drawdown([1.0, 2.0]) is None
+
+
+@pytest.mark.parametrize(
+    ("equity", "expected"),
+    [
+        ([1.0, NAN], "points are missing"),
+        ([0.0, 1.0], "a return from zero or less has no meaning"),
+        ([[1.0]], "they have 2 dimensions, not 1"),
+    ],
+)
+def test_a_curve_without_meaning_has_no_drawdown(equity: Any, expected: str) -> None:
+    """It is refused, not measured."""
+    with pytest.raises(InvalidValueError) as caught:
+        perf.equity_drawdown(equity)
+    assert str(caught.value) == f"equity is not valid: {expected}"
+
+
 def test_rounding_noise_is_no_drawdown() -> None:
     """A recovery that floats miss by their last digit is one, and so small a fall is none."""
     found = perf.max_drawdown([-0.5, 1 - 1e-14, 0.1])
