@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import subprocess
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,8 +12,12 @@ from pathlib import Path
 def git(root: Path, *args: str) -> str | None:
     """Return what ``git ARGS`` prints in *root*, or None where there is no git or no repository."""
     command = ("git", "-C", str(root), *args)
+    # a git hook exports GIT_DIR and the like: they would name another repository than root's
+    env = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     try:
-        done = subprocess.run(command, capture_output=True, check=True)  # noqa: S603 - fixed words
+        done = subprocess.run(  # noqa: S603 - fixed words
+            command, capture_output=True, check=True, env=env
+        )
     except (OSError, subprocess.CalledProcessError):
         return None
     return done.stdout.decode("utf-8", "surrogateescape")
@@ -23,9 +28,16 @@ def commit(root: Path) -> str:
     return (git(root, "rev-parse", "--verify", "HEAD") or "").strip()
 
 
-def dirty(root: Path) -> bool:
-    """Tell whether tracked or new files differ from the commit."""
-    return bool((git(root, "status", "--porcelain") or "").strip())
+def dirty(root: Path, *, ignore: Iterable[Path] = ()) -> bool:
+    """Tell whether tracked or new files differ from the commit, but for those in *ignore*."""
+    status = git(root, "status", "--porcelain", "-z", "--untracked-files=all", "--no-renames")
+    top = git(root, "rev-parse", "--show-toplevel")
+    if not status or not top:
+        return False
+    ignored = tuple(path.resolve() for path in ignore)
+    base = Path(top.removesuffix("\n")).resolve()
+    changed = (base / line[3:] for line in status.split("\0") if line)
+    return any(not _inside(path, ignored) for path in changed)
 
 
 def files(root: Path, *, ignore: Iterable[Path] = ()) -> list[Path]:
@@ -37,7 +49,8 @@ def files(root: Path, *, ignore: Iterable[Path] = ()) -> list[Path]:
     else:
         found = (root / name for name in listed.split("\0") if name)
     regular = {path for path in found if path.is_file() or path.is_symlink()}
-    return sorted(p for p in regular if not any(_inside(p, folder) for folder in ignored))
+    base = root.resolve()
+    return sorted(p for p in regular if not _inside(base / p.relative_to(root), ignored))
 
 
 def tree_digest(root: Path, *, ignore: Iterable[Path] = ()) -> str:
@@ -47,18 +60,30 @@ def tree_digest(root: Path, *, ignore: Iterable[Path] = ()) -> str:
 
 def files_digest(root: Path, paths: Iterable[Path]) -> str:
     """Return one digest for *paths*, which lie below *root*."""
-    total = hashlib.sha256()
+    base, total = root.absolute(), hashlib.sha256()
     for path in paths:
-        executable = "x" if path.stat().st_mode & 0o100 else "-"
-        name = path.relative_to(root).as_posix().encode("utf-8", "surrogateescape")
-        content = hashlib.sha256(path.read_bytes()).hexdigest()
-        total.update(b"%s\0%s\0%s\n" % (name, executable.encode(), content.encode()))
+        name = os.path.relpath(path.absolute(), base).encode("utf-8", "surrogateescape")
+        total.update(b"%s\0%s\n" % (name, _content(path)))
     return f"sha256:{total.hexdigest()}"
+
+
+def _content(path: Path) -> bytes:
+    """Return kind and digest of what stands at *path*; it may change or go while we look."""
+    try:
+        if path.is_symlink():
+            # where it points, not what is there: that may be a folder, or nothing
+            kind, data = b"l", os.fsencode(path.readlink())
+        else:
+            kind = b"x" if path.stat().st_mode & 0o100 else b"-"
+            data = path.read_bytes()
+    except OSError as error:
+        kind, data = b"?", str(error.errno).encode()
+    return b"%s\0%s" % (kind, hashlib.sha256(data).hexdigest().encode())
 
 
 def _hidden(relative: Path) -> bool:
     return any(part.startswith(".") or part == "__pycache__" for part in relative.parts)
 
 
-def _inside(path: Path, folder: Path) -> bool:
-    return path.absolute().is_relative_to(folder)
+def _inside(path: Path, folders: Iterable[Path]) -> bool:
+    return any(path.is_relative_to(folder) for folder in folders)

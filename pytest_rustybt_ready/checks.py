@@ -7,7 +7,7 @@ process on the reports themselves.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,8 +15,9 @@ import msgspec
 import pytest
 
 from pytest_rustybt_ready.checklist import Checklist
+from pytest_rustybt_ready.claims import case_problems, claims_of, controls_for, info_of, problems_of
 from pytest_rustybt_ready.evidence import Evidence, Unproven
-from pytest_rustybt_ready.marks import MARK, PREFIX, Control, controls_of
+from pytest_rustybt_ready.marks import MARK
 from pytest_rustybt_ready.proof import (
     EVIDENCE_KEY,
     ProofCache,
@@ -24,31 +25,41 @@ from pytest_rustybt_ready.proof import (
     first_line,
     proof_digest,
 )
-from pytest_rustybt_ready.redaction import Redactor
+from pytest_rustybt_ready.redaction import Redactor, clean
 from pytest_rustybt_ready.values import (
     CheckInfo,
     CheckResult,
+    Kind,
     Outcome,
     ProofResult,
+    Provenance,
+    Subject,
     Value,
 )
 
 CHECK_KEY = pytest.StashKey[CheckInfo]()
+# The worst that a check has shown so far in this run: running it again does not undo that.
+WORST_KEY = pytest.StashKey[CheckResult]()
+BEFORE_KEY = pytest.StashKey[int]()  # how much evidence there was before the check was called
+CALLING_KEY = pytest.StashKey[bool]()  # whether it is being called right now
 ATTRIBUTE = "rustybt_ready"
 REASON_LIMIT = 600
+# What a sandbox shows of items of these kinds is practice.
+PRACTISED = frozenset({Kind.HOST, Kind.ENGINE, Kind.RECORD})
 
 
 class Parcel(Value, frozen=True, kw_only=True):
     """What one report carries: the check, how it or its proof ended, and its siblings.
 
-    ``siblings`` are all checks that claim the same items: the receiver can tell which are missing
-    even when the run ends early.
+    ``siblings`` are all checks that claim the same items, told once: the receiver can tell which
+    are missing even when the run ends early. ``ended`` says that the check was torn down.
     """
 
     info: CheckInfo
     siblings: tuple[CheckInfo, ...] = ()
     result: CheckResult | None = None
     proofs: tuple[ProofResult, ...] = ()
+    ended: bool = False
 
 
 class CheckHooks:
@@ -65,6 +76,7 @@ class CheckHooks:
         inputs_digest: Callable[[], str],
         clock: Callable[[], datetime],
         redactor: Callable[[], Redactor],
+        subject: Callable[[], Subject | None],
     ) -> None:
         self.checklist = checklist
         self.checks: dict[str, CheckInfo] = {}
@@ -76,8 +88,10 @@ class CheckHooks:
         self._inputs_digest = inputs_digest
         self._clock = clock
         self._redactor = redactor
+        self._subject = subject
         self._cached: dict[str, tuple[ProofResult, ...]] = {}
-        self._claims: dict[str, list[CheckInfo]] = defaultdict(list)
+        self._claims: defaultdict[str, dict[str, CheckInfo]] = defaultdict(dict)
+        self._told: set[str] = set()
 
     # -- collection -------------------------------------------------------------------------
 
@@ -91,14 +105,14 @@ class CheckHooks:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_make_collect_report(
-        self, collector: pytest.Collector
+        self,
     ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
         """Turn wrong claims into one collection error that names them all."""
         report = yield
-        if report.outcome != "passed" or not isinstance(collector, pytest.Module | pytest.Class):
+        if report.outcome != "passed":
             return report
-        functions = [item for item in report.result or [] if isinstance(item, pytest.Function)]
-        problems = [problem for item in functions for problem in self._note(item)]
+        items = [item for item in report.result or [] if isinstance(item, pytest.Item)]
+        problems = [*self._note(items), *case_problems(items)]
         if problems:
             report.outcome = "failed"
             report.longrepr = "\n".join(dict.fromkeys(problems))
@@ -109,14 +123,10 @@ class CheckHooks:
     def pytest_collection_modifyitems(
         self, config: pytest.Config, items: list[pytest.Item]
     ) -> None:
-        """Register every check, then leave out what the options do not ask for."""
-        for item in items:
-            info = item.stash.get(CHECK_KEY, None)
-            if info is not None and not isinstance(item, ProofItem):
-                self.checks[info.check] = info
-        for info in self.checks.values():
-            for claim in info.items or (info.section,):
-                self._claims[claim].append(info)
+        """Take in what was marked after it was collected, and leave out what nobody asked for."""
+        problems = self._note(item for item in items if CHECK_KEY not in item.stash)
+        if problems:
+            raise pytest.UsageError("\n".join(problems))
         if self._only_checks or self._prefixes:
             kept = [item for item in items if self._asked_for(item)]
             dropped = [item for item in items if not self._asked_for(item)]
@@ -137,58 +147,37 @@ class CheckHooks:
             return True
         return any(_under(claim, prefix) for claim in info.items for prefix in self._prefixes)
 
-    def _note(self, item: pytest.Function) -> list[str]:
-        """Attach what *item* claims to it; return what is wrong with its claims."""
-        claims = list(_claims(item))
-        if not claims:
-            bare = item.get_closest_marker(MARK) is not None
-            return [f"{item.nodeid}: mark 'readiness' without a section"] if bare else []
+    def _note(self, items: Iterable[pytest.Item]) -> list[str]:
+        """Attach to each of *items* what it claims; return what is wrong with the claims."""
+        return [problem for item in items for problem in self._note_one(item)]
+
+    def _note_one(self, item: pytest.Item) -> list[str]:
+        problems = list(problems_of(item, self.checklist))
+        claims = claims_of(item)
+        if problems or not claims:
+            return problems
+        if item.get_closest_marker(MARK) is None:
+            item.add_marker(MARK)
         if isinstance(item, ProofItem):
-            item.stash[CHECK_KEY] = self._info(item, item.proves, claims)
+            item.stash[CHECK_KEY] = info_of(item, item.proves, claims)
             return []
-        item.add_marker(MARK)
-        info = self._info(item, item.nodeid, claims)
+        info = info_of(item, item.nodeid, claims)
         item.stash[CHECK_KEY] = info
         item.user_properties.extend(("ready.item", claim) for claim in info.items)
-        wrong = [p for key, ids in claims for p in self._problems(item.nodeid, key, ids)]
-        return wrong + _control_problems(item)
-
-    def _info(
-        self, item: pytest.Function, check: str, claims: list[tuple[str, tuple[str, ...]]]
-    ) -> CheckInfo:
-        doc = (item.function.__doc__ or "").strip()
-        return CheckInfo(
-            check=check,
-            section=claims[0][0],
-            items=tuple(dict.fromkeys(claim for _, ids in claims for claim in ids)),
-            claim=doc.splitlines()[0] if doc else "",
-            controls=tuple(control.name for control in _controls(item)),
-        )
-
-    def _problems(self, where: str, key: str, ids: tuple[str, ...]) -> Iterator[str]:
-        section = self.checklist.section(key)
-        if section is None:
-            yield f"{where}: the checklist has no section {key!r}"
-            return
-        for claim in ids:
-            item = self.checklist.find(claim)
-            if item is None:
-                yield f"{where}: unknown checklist item {claim!r}"
-            elif item.section_number != section.number:
-                owner = self.checklist.section_of(item)
-                yield (
-                    f"{where}: item {claim} belongs to section {owner.key!r}, "
-                    f"not to {key!r}: use @ready.{owner.key}"
-                )
+        self.checks[info.check] = info
+        for claim in info.items or (info.section,):
+            self._claims[claim][info.check] = info
+        return []
 
     def _proofs_of(self, item: object) -> Iterator[ProofItem]:
         if not isinstance(item, pytest.Function) or isinstance(item, ProofItem):
             return
-        for control in _controls(item):
-            digest = proof_digest(item.function, control, self._inputs_digest())
-            known = self._cache.find(item.nodeid, control.name, digest)
+        for control in controls_for(item):
+            digest = proof_digest(item, control, self._inputs_digest())
+            check = clean(item.nodeid)
+            known = self._cache.find(check, control.name, digest)
             if known is not None:
-                self._cached[item.nodeid] = (*self._cached.get(item.nodeid, ()), known)
+                self._cached[check] = (*self._cached.get(check, ()), known)
             elif self._prove:
                 yield ProofItem.of(item, control, digest)
 
@@ -200,7 +189,15 @@ class CheckHooks:
         info = request.node.stash.get(CHECK_KEY, None)
         ids = info.items if info else ()
         found = [item for claim in ids if (item := self.checklist.find(claim))]
-        evidence = Evidence(items=found, clock=self._clock, redact=self._redactor())
+        subject = self._subject()
+        sandbox = subject is not None and subject.kind == "sandbox"
+        practised = sandbox and any(PRACTISED.intersection(item.kinds) for item in found)
+        evidence = Evidence(
+            items=found,
+            clock=self._clock,
+            redact=self._redactor(),
+            provenance=Provenance.PRACTICE if practised else Provenance.REAL,
+        )
         request.node.stash[EVIDENCE_KEY] = evidence
         return evidence
 
@@ -209,6 +206,17 @@ class CheckHooks:
         """Tell whether this is a proof: then every subject must be a throwaway sandbox."""
         return isinstance(request.node, ProofItem)
 
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, object]:
+        """Tell what the check itself leaves from what its fixtures left before."""
+        evidence = item.stash.get(EVIDENCE_KEY, None)
+        item.stash[BEFORE_KEY] = len(evidence.entries) if evidence else 0
+        item.stash[CALLING_KEY] = True
+        try:
+            return (yield)
+        finally:
+            item.stash[CALLING_KEY] = False
+
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[None]
@@ -216,59 +224,123 @@ class CheckHooks:
         """Put the check's result on its report, redacted."""
         report = yield
         info = item.stash.get(CHECK_KEY, None)
-        if info is None:
-            return report
-        self._redact(report)
-        error = call.excinfo.value if call.excinfo else None
-        at = datetime.fromtimestamp(call.start, UTC)
-        if report.when == "call" or error is not None:
-            if isinstance(item, ProofItem):
-                proof = item.result(error, at)
-                parcel = Parcel(info=info, proofs=(self._clean(proof),) if proof else ())
-            else:
-                result = self._result(item, call, at)
-                _fail_without_evidence(report, result)
-                parcel = self._parcel(info, result)
-            setattr(report, ATTRIBUTE, msgspec.json.encode(parcel).decode())
+        if info is not None:
+            self._redact(report)
+            parcel = self._parcel(item, info, call, report)
+            if parcel is not None:
+                setattr(report, ATTRIBUTE, msgspec.json.encode(parcel).decode())
         return report
 
-    def _parcel(self, info: CheckInfo, result: CheckResult) -> Parcel:
-        claims = info.items or (info.section,)
-        siblings = {s.check: s for claim in claims for s in self._claims[claim]}
-        proofs = self._cached.get(info.check, ())
-        return Parcel(info=info, siblings=tuple(siblings.values()), result=result, proofs=proofs)
-
-    def _result(self, item: pytest.Item, call: pytest.CallInfo[None], at: datetime) -> CheckResult:
-        evidence = item.stash.get(EVIDENCE_KEY, None)
-        entries = evidence.entries if evidence else ()
+    def _parcel(
+        self,
+        item: pytest.Item,
+        info: CheckInfo,
+        call: pytest.CallInfo[None],
+        report: pytest.TestReport,
+    ) -> Parcel | None:
+        """Return what *report* is to carry, if it tells anything of the check or its proof."""
         error = call.excinfo.value if call.excinfo else None
-        outcome, reason = _outcome(error, call.when)
-        unmet = [entry.name for entry in entries if entry.ok is False]
-        if outcome is Outcome.PASSED and unmet:
-            outcome, reason = Outcome.FAILED, f"unmet although the test passed: {', '.join(unmet)}"
-        elif outcome is Outcome.PASSED and not entries:
-            outcome, reason = Outcome.ERROR, "the check left no evidence"
-        return CheckResult(
-            check=item.nodeid,
-            outcome=outcome,
-            started=at,
-            seconds=round(call.duration, 3),
-            reason=self._redactor()(reason)[:REASON_LIMIT],
-            remedy=error.remedy if isinstance(error, Unproven) else "",
-            evidence=entries,
+        # reports of subtests come while their test still runs
+        part = item.stash.get(CALLING_KEY, False)
+        if isinstance(item, ProofItem):
+            return self._proof_parcel(item, info, call, report, part=part)
+        if error is None and (part or report.when == "setup"):
+            return None
+        ended = report.when == "teardown"
+        if ended and error is None:
+            return Parcel(info=info, ended=True)
+        result = self._result(item, info, call, report)
+        if not part:
+            _fail_unless_passed(report, result)
+        return Parcel(
+            info=info,
+            siblings=tuple(self._siblings(info)),
+            result=result,
+            proofs=self._cached.get(info.check, ()),
+            ended=ended,
         )
 
+    def _proof_parcel(
+        self,
+        item: ProofItem,
+        info: CheckInfo,
+        call: pytest.CallInfo[None],
+        report: pytest.TestReport,
+        *,
+        part: bool,
+    ) -> Parcel | None:
+        error = call.excinfo.value if call.excinfo else None
+        if part:
+            # a subtest of a proof says nothing by itself: the proof as a whole has to fail
+            item.parts += [error] if error is not None else []
+            report.outcome, report.longrepr = "passed", None
+            return None
+        if report.when != "call" and error is None:
+            return None
+        proof = item.result(error, _started(call))
+        return Parcel(info=info, proofs=(self._clean(proof),) if proof else ())
+
+    def _siblings(self, info: CheckInfo) -> Iterator[CheckInfo]:
+        for claim in info.items or (info.section,):
+            if claim not in self._told:
+                self._told.add(claim)
+                yield from self._claims[claim].values()
+
+    def _result(
+        self,
+        item: pytest.Item,
+        info: CheckInfo,
+        call: pytest.CallInfo[None],
+        report: pytest.TestReport,
+    ) -> CheckResult:
+        evidence = item.stash.get(EVIDENCE_KEY, None)
+        error = call.excinfo.value if call.excinfo else None
+        outcome, reason = _outcome(error, str(report.when))
+        if outcome is Outcome.PASSED:
+            outcome, reason = _second_thoughts(item, evidence, report)
+        result = CheckResult(
+            check=info.check,
+            outcome=outcome,
+            started=_started(call),
+            seconds=round(call.duration, 3),
+            reason=self._line(reason),
+            remedy=self._line(error.remedy) if isinstance(error, Unproven) else "",
+            evidence=evidence.entries if evidence else (),
+        )
+        if outcome is not Outcome.PASSED:
+            item.stash.setdefault(WORST_KEY, result)
+            return result
+        before = item.stash.get(WORST_KEY, None)
+        if before is None:
+            return result
+        return msgspec.structs.replace(result, outcome=before.outcome, reason=before.reason)
+
     def _clean(self, proof: ProofResult) -> ProofResult:
-        detail = self._redactor()(proof.detail)[:REASON_LIMIT]
-        return msgspec.structs.replace(proof, detail=detail)
+        detail, claim = self._line(proof.detail), self._line(proof.claim)
+        return msgspec.structs.replace(proof, detail=detail, claim=claim)
+
+    def _line(self, text: str) -> str:
+        return self._redactor().head(clean(text), REASON_LIMIT)[0]
 
     def _redact(self, report: pytest.TestReport) -> None:
         redact = self._redactor()
         report.sections = [(name, redact(text)) for name, text in report.sections]
+        report.user_properties = [
+            (name, redact(value) if isinstance(value, str) else value)
+            for name, value in report.user_properties
+        ]
+        if isinstance(report.longrepr, tuple):
+            path, line, reason = report.longrepr
+            report.longrepr = (path, line, redact(reason))
+            return
         text = report.longreprtext
         # pytest's own representation keeps its colours unless there is something to hide
         if text and redact(text) != text:
             report.longrepr = redact(text)
+
+
+def _started(call: pytest.CallInfo[None]) -> datetime:
+    return datetime.fromtimestamp(call.start, UTC)
 
 
 def _outcome(error: BaseException | None, when: str) -> tuple[Outcome, str]:
@@ -278,52 +350,36 @@ def _outcome(error: BaseException | None, when: str) -> tuple[Outcome, str]:
         return Outcome.UNPROVEN, error.reason
     if isinstance(error, pytest.skip.Exception):
         return Outcome.NOT_RUN, f"skipped: {error.msg}"
-    if when == "call" and isinstance(error, AssertionError | pytest.fail.Exception):
-        return Outcome.FAILED, first_line(error)
     if isinstance(error, pytest.xfail.Exception):
         return Outcome.FAILED, f"expected to fail, which does not count: {error.msg}"
+    if when == "call" and isinstance(error, AssertionError | pytest.fail.Exception):
+        return Outcome.FAILED, first_line(error)
     return Outcome.ERROR, f"{when}: {first_line(error)}"
 
 
-def _fail_without_evidence(report: pytest.TestReport, result: CheckResult) -> None:
+def _second_thoughts(
+    item: pytest.Item, evidence: Evidence | None, report: pytest.TestReport
+) -> tuple[Outcome, str]:
+    """Return how a check ended that raised nothing."""
+    entries = evidence.entries if evidence else ()
+    unmet = [entry.name for entry in entries if entry.ok is False]
+    if unmet:
+        return Outcome.FAILED, f"unmet although the test passed: {', '.join(unmet)}"
+    if not entries:
+        return Outcome.ERROR, "the check left no evidence"
+    if len(entries) <= item.stash.get(BEFORE_KEY, 0):
+        return Outcome.ERROR, "the check left no evidence: all there is came from its fixtures"
+    if report.failed:
+        return Outcome.FAILED, report.longreprtext or "failed by another plugin"
+    return Outcome.PASSED, ""
+
+
+def _fail_unless_passed(report: pytest.TestReport, result: CheckResult) -> None:
     """Show in pytest's own outcome what the verdict will say of a test that passed."""
     if report.outcome == "passed" and result.outcome is not Outcome.PASSED:
         report.outcome = "failed"
         report.longrepr = f"{result.check}: {result.outcome}: {result.reason}"
 
 
-def _claims(item: pytest.Function) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Yield section key and ids of each readiness mark, the closest first."""
-    for marker in item.iter_markers():
-        if marker.name.startswith(PREFIX):
-            yield marker.name.removeprefix(PREFIX), marker.args
-
-
-def _case(item: pytest.Function) -> str | None:
-    callspec = getattr(item, "callspec", None)
-    return callspec.id if callspec is not None else None
-
-
-def _controls(item: pytest.Function) -> list[Control]:
-    case = _case(item)
-    return [c for c in controls_of(item.function) if c.case in (None, case)]
-
-
-def _control_problems(item: pytest.Function) -> list[str]:
-    """Return a problem for each control that is limited to a case, on a check that has none."""
-    if _case(item) is not None:
-        return []
-    limited = [c for c in controls_of(item.function) if c.case is not None]
-    return [
-        f"{item.nodeid}: control {c.name} is for case {c.case!r}; there are none" for c in limited
-    ]
-
-
 def _under(item_id: str, prefix: str) -> bool:
     return item_id == prefix or item_id.startswith(f"{prefix}.")
-
-
-def merge(infos: Mapping[str, CheckInfo], parcel: Parcel) -> dict[str, CheckInfo]:
-    """Return *infos* with the checks that *parcel* tells of."""
-    told = (parcel.info, *parcel.siblings)
-    return dict(infos) | {info.check: info for info in told}

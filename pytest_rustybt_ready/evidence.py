@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
-from typing import NoReturn
+from typing import Literal, NoReturn
 
 from _pytest.outcomes import Skipped  # pytest.skip.Exception, which types do not know
 
 from pytest_rustybt_ready.checklist import Item
 from pytest_rustybt_ready.expectations import Expectation, Limit
-from pytest_rustybt_ready.redaction import Redactor
+from pytest_rustybt_ready.redaction import MASK, SECRET_NAME, Redactor, clean
 from pytest_rustybt_ready.values import EvidenceEntry, Provenance
 
 TEXT_LIMIT = 2_000
@@ -64,10 +65,10 @@ class Evidence:
         """
         __tracebackhide__ = True
         ok = _met(expected, observed)
-        wanted, seen = self._text(expected), self._text(observed)
-        self._add("expectation", name, seen, at=at, expected=wanted, ok=ok)
+        entry = self._add("expectation", name, observed, at=at, expected=expected, ok=ok)
         if not ok:
-            raise AssertionError(self._redact(f"{name}: expected {wanted}, observed {seen}"))
+            seen = f"expected {entry.expected}, observed {entry.observed}"
+            raise AssertionError(f"{entry.name}: {seen}")
 
     def meets(self, threshold: str, *, observed: object, at: datetime | None = None) -> None:
         """Hold *observed* (a number) to the item's threshold of that name."""
@@ -75,17 +76,24 @@ class Evidence:
         self.expect(threshold, self.threshold(threshold), observed=observed, at=at)
 
     def threshold(self, name: str) -> Limit:
-        """Return a threshold of the items under check; raise LookupError for an unknown name."""
-        for item in self.items:
-            if name in item.thresholds:
-                return Limit(item.thresholds[name])
+        """Return a threshold of the items under check; raise LookupError for an unknown name.
+
+        Where several items under check have it, the name does not say which: that is a LookupError
+        too, unless they agree.
+        """
+        found = {item.id: item.thresholds[name] for item in self.items if name in item.thresholds}
         ids = ", ".join(item.id for item in self.items) or "no item"
-        known = sorted({known for item in self.items for known in item.thresholds})
-        raise LookupError(f"{ids}: no threshold {name!r} in the checklist; known: {known}")
+        if not found:
+            known = sorted({known for item in self.items for known in item.thresholds})
+            raise LookupError(f"{ids}: no threshold {name!r} in the checklist; known: {known}")
+        first, *others = found.values()
+        if any(other != first for other in others):
+            raise LookupError(f"{ids}: the threshold {name!r} differs between {', '.join(found)}")
+        return Limit(first)
 
     def record(self, name: str, value: object, *, at: datetime | None = None) -> None:
         """Note a value that nothing is expected of."""
-        self._add("record", name, self._text(value), at=at)
+        self._add("record", name, value, at=at)
 
     def attach(self, content: str | bytes | Path, *, name: str = "") -> None:
         """Keep a text, or the content of a file; long ones are cut, with size and digest kept."""
@@ -94,67 +102,77 @@ class Evidence:
             content = content.read_bytes()
         data = content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content
         # redacted before it is cut, so that no half of a secret can stay at the edge
-        text = self._redact(data.decode("utf-8", "replace"))
+        text, cut = self._redact.head(data.decode("utf-8", "replace"), ATTACHMENT_LIMIT)
         self._entries.append(
             EvidenceEntry(
                 kind="attachment",
-                name=self._redact(name or "attachment"),
-                observed=text[:ATTACHMENT_LIMIT],
+                name=self._line(name or "attachment"),
+                observed=text,
                 at=self._clock(),
                 provenance=self.provenance,
                 size=len(data),
                 sha256=hashlib.sha256(data).hexdigest(),
-                truncated=len(text) > ATTACHMENT_LIMIT,
+                truncated=cut,
             )
         )
 
     def unproven(self, reason: str, *, remedy: str = "") -> NoReturn:
         """End the check as ``unproven``: it could not be evaluated here, for *reason*."""
-        raise Unproven(self._redact(reason), self._redact(remedy))
+        raise Unproven(self._line(reason), self._line(remedy))
 
     def _add(
         self,
-        kind: str,
+        kind: Literal["expectation", "record"],
         name: str,
-        observed: str,
+        observed: object,
         *,
         at: datetime | None,
-        expected: str | None = None,
+        expected: object = None,
         ok: bool | None = None,
-    ) -> None:
+    ) -> EvidenceEntry:
         when = at or self._clock()
         if when.tzinfo is None:
             raise ValueError(f"evidence {name!r}: its time {when} has no zone; give an aware one")
-        digest = hashlib.sha256(observed.encode("utf-8", "surrogatepass")).hexdigest()
-        cut = len(observed) > TEXT_LIMIT
-        self._entries.append(
-            EvidenceEntry(
-                kind="expectation" if kind == "expectation" else "record",
-                name=self._redact(name),
-                observed=observed[:TEXT_LIMIT],
-                at=when,
-                expected=None if expected is None else expected[:TEXT_LIMIT],
-                ok=ok,
-                provenance=self.provenance,
-                size=len(observed) if cut else None,
-                sha256=digest if cut else None,
-                truncated=cut,
-            )
+        text = _kept_under(name, observed)
+        data = text.encode("utf-8", "surrogatepass")
+        seen, cut = self._redact.head(clean(text), TEXT_LIMIT)
+        entry = EvidenceEntry(
+            kind=kind,
+            name=self._line(name),
+            observed=seen,
+            at=when.astimezone(UTC),
+            expected=None if ok is None else self._line(_kept_under(name, expected)),
+            ok=ok,
+            provenance=self.provenance,
+            size=len(data) if cut else None,
+            sha256=hashlib.sha256(data).hexdigest() if cut else None,
+            truncated=cut,
         )
+        self._entries.append(entry)
+        return entry
 
-    def _text(self, value: object) -> str:
-        return self._redact(describe(value)).encode("utf-8", "replace").decode("utf-8")
+    def _line(self, text: str) -> str:
+        return self._redact.head(clean(text), TEXT_LIMIT)[0]
 
 
 def describe(value: object) -> str:
-    """Return *value* in words: collections item by item, everything else as its text."""
+    """Return *value* in words: collections item by item, everything else as its text.
+
+    What stands under the name of a secret is masked, whatever it looks like.
+    """
     if isinstance(value, Mapping):
-        return ", ".join(f"{key}: {describe(item)}" for key, item in value.items()) or "nothing"
+        parts = (f"{key}: {_kept_under(key, item)}" for key, item in value.items())
+        return ", ".join(parts) or "nothing"
     if isinstance(value, list | tuple | set | frozenset):
-        parts = [describe(item) for item in value]
+        parts = (describe(item) for item in value)
         ordered = sorted(parts) if isinstance(value, set | frozenset) else parts
         return ", ".join(ordered) or "none"
     return str(value)
+
+
+def _kept_under(key: object, value: object) -> str:
+    harmless = value is None or isinstance(value, bool | int | float | Decimal)
+    return MASK if not harmless and SECRET_NAME.search(str(key)) else describe(value)
 
 
 def _met(expected: object, observed: object) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Generic, Protocol, TypeVar, runtime_checkable
 
 from pytest_rustybt_ready.checklist import Threshold
@@ -28,9 +28,12 @@ class Limit:
         self.threshold = threshold
 
     def met_by(self, observed: object, /) -> bool:
-        """Compare *observed*, a number or text of one, with the limit; NaN never meets it."""
-        value = Decimal(str(observed))
-        return not value.is_nan() and self.threshold.met_by(value)
+        """Compare *observed*, a number or text of one, with the limit; raise ValueError for others.
+
+        NaN and infinities are no measurements: they never meet a limit.
+        """
+        value = _decimal(observed)
+        return value.is_finite() and self.threshold.met_by(value)
 
     def __str__(self) -> str:
         return str(self.threshold)
@@ -56,6 +59,8 @@ class Containing:
     """Met by a text or collection that holds a part."""
 
     def __init__(self, part: object) -> None:
+        if part == "":
+            raise ValueError("every text contains the empty one: name a part to look for")
         self.part = part
 
     def met_by(self, observed: object, /) -> bool:
@@ -70,17 +75,17 @@ class Containing:
 
 def at_least(limit: Number, unit: str = "") -> Limit:
     """Expect a number of *limit* or more."""
-    return Limit(Threshold(sense="min", limit=Decimal(str(limit)), unit=unit))
+    return Limit(Threshold(sense="min", limit=_limit(limit), unit=unit))
 
 
 def at_most(limit: Number, unit: str = "") -> Limit:
     """Expect a number of *limit* or less."""
-    return Limit(Threshold(sense="max", limit=Decimal(str(limit)), unit=unit))
+    return Limit(Threshold(sense="max", limit=_limit(limit), unit=unit))
 
 
 def below(limit: Number, unit: str = "") -> Limit:
     """Expect a number under *limit*."""
-    return Limit(Threshold(sense="below", limit=Decimal(str(limit)), unit=unit))
+    return Limit(Threshold(sense="below", limit=_limit(limit), unit=unit))
 
 
 def one_of(*options: T) -> OneOf[T]:
@@ -91,3 +96,20 @@ def one_of(*options: T) -> OneOf[T]:
 def containing(part: object) -> Containing:
     """Expect a text or collection that holds *part*."""
     return Containing(part)
+
+
+def _limit(raw: Number) -> Decimal:
+    limit = _decimal(raw)
+    if not limit.is_finite():
+        raise ValueError(f"a limit of {raw} would never or always be met")
+    return limit
+
+
+def _decimal(raw: object) -> Decimal:
+    # True is a number to Python, but never what somebody measured
+    if not isinstance(raw, bool):
+        try:
+            return Decimal(str(raw))
+        except InvalidOperation:
+            pass
+    raise ValueError(f"expected a number, found {raw!r}")

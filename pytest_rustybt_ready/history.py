@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+import fcntl
+from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
@@ -10,7 +11,7 @@ import msgspec
 from pytest_rustybt_ready.canonical import digest, to_bytes
 from pytest_rustybt_ready.errors import HistoryError
 from pytest_rustybt_ready.record import Changes, Record
-from pytest_rustybt_ready.values import Disposition, Stage, Value
+from pytest_rustybt_ready.values import Disposition, Instant, Stage, Value
 
 FILE = "history.jsonl"
 START = "sha256:" + "0" * 64
@@ -23,7 +24,7 @@ class Entry(Value, frozen=True, kw_only=True):
     """
 
     previous: str
-    at: datetime
+    at: Instant
     stage: Stage
     status: str
     commit: str
@@ -45,21 +46,24 @@ class History:
         self.path = path
 
     def entries(self) -> list[Entry]:
-        """Return all runs, oldest first; raise HistoryError at the first line that is not sound."""
-        if not self.path.exists():
+        """Return all runs, oldest first.
+
+        Raises HistoryError at the first line that is not sound, OSError if the file is unreadable.
+        """
+        try:
+            return self._parse(self.path.read_bytes())
+        except FileNotFoundError:
             return []
-        entries: list[Entry] = []
-        for number, line in enumerate(self.path.read_bytes().splitlines(), start=1):
-            previous = entries[-1].digest if entries else START
-            entries.append(self._entry(number, line, previous))
-        return entries
 
     def append(self, record: Record) -> None:
-        """Add *record*'s run to the file."""
-        entries = self.entries()
-        entry = entry_of(record, entries[-1].digest if entries else START)
+        """Add *record*'s run to the file; raise as :meth:`entries` does."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.open("ab") as file:
+        with self.path.open("ab+") as file:
+            # two runs may end at the same time: a chain has one line after each line
+            fcntl.flock(file, fcntl.LOCK_EX)
+            file.seek(0)
+            entries = self._parse(file.read())
+            entry = entry_of(record, entries[-1].digest if entries else START)
             file.write(to_bytes(entry) + b"\n")
 
     def set_aside(self) -> Path:
@@ -69,23 +73,35 @@ class History:
             number += 1
         return self.path.rename(kept)
 
+    def _parse(self, data: bytes) -> list[Entry]:
+        entries: list[Entry] = []
+        for number, line in enumerate(data.splitlines(), start=1):
+            previous = entries[-1].digest if entries else START
+            entries.append(self._entry(number, line, previous))
+        if data and not data.endswith(b"\n"):
+            raise HistoryError(f"{self.path}, line {len(entries)}: it has no end")
+        return entries
+
     def _entry(self, number: int, line: bytes, previous: str) -> Entry:
+        where = f"{self.path}, line {number}"
         try:
             entry = msgspec.json.decode(line, type=Entry)
-        except msgspec.DecodeError as error:
-            raise HistoryError(
-                f"{self.path}, line {number}: not a history entry: {error}"
-            ) from error
-        if entry.previous != previous:
-            raise HistoryError(f"{self.path}, line {number}: does not follow the line before it")
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise HistoryError(f"{where}: not a history entry: {error}") from error
         if entry.sealed().digest != entry.digest:
-            raise HistoryError(f"{self.path}, line {number}: altered since it was written")
+            raise HistoryError(f"{where}: altered since it was written")
+        if entry.previous != previous:
+            raise HistoryError(f"{where}: does not follow the line before it")
         return entry
 
 
 def entry_of(record: Record, previous: str) -> Entry:
-    """Return the history's line for *record*."""
-    items = record.verdict.items
+    """Return the history's line for *record*.
+
+    A run that was cut short says nothing of the items that it did not get to.
+    """
+    told = (item for item in record.verdict.items if item.in_scope)
+    cut_short = record.run.interrupted
     return Entry(
         previous=previous,
         at=record.verdict.at,
@@ -94,28 +110,34 @@ def entry_of(record: Record, previous: str) -> Entry:
         commit=record.subject.commit,
         subject=record.subject.name,
         record=record.digest,
-        items={item.id: item.disposition for item in items if item.in_scope},
+        items={
+            item.id: item.disposition
+            for item in told
+            if not (cut_short and item.disposition is Disposition.NOT_RUN)
+        },
     ).sealed()
 
 
-def changes(entries: list[Entry], record: Record) -> Changes:
-    """Compare *record* with the newest earlier runs of the same subject.
+def changes(entries: Iterable[Entry], record: Record) -> Changes:
+    """Compare *record* with the newest earlier runs of the same subject at the same stage.
 
     Each item is compared with the last run that covered it. *Newly stale* items are those that
     were satisfied, and no longer are only because their evidence or signature grew too old.
     """
     before: dict[str, Disposition] = {}
-    related = [entry for entry in entries if entry.subject == record.subject.name]
+    related = [
+        e for e in entries if (e.subject, e.stage) == (record.subject.name, record.run.stage)
+    ]
     for entry in related:
         before |= entry.items
-    covered = [item for item in record.verdict.items if item.in_scope and item.id in before]
+    told = entry_of(record, START).items
+    covered = [item for item in record.verdict.items if item.id in told and item.id in before]
     lost = [i for i in covered if before[i.id].satisfied and not i.disposition.satisfied]
+    won = [i for i in covered if i.disposition.satisfied and not before[i.id].satisfied]
     stale = [item.id for item in lost if item.stale]
     return Changes(
         previous=related[-1].record if related else "",
-        fixed=tuple(
-            i.id for i in covered if i.disposition.satisfied and not before[i.id].satisfied
-        ),
+        fixed=tuple(item.id for item in won),
         regressed=tuple(item.id for item in lost if item.id not in stale),
         newly_stale=tuple(stale),
     )

@@ -98,9 +98,10 @@ class SectionMark:
     def _mark(self, check: Callable[P, None], ids: tuple[str, ...]) -> Check[P]:
         check = getattr(pytest.mark, PREFIX + self.key).with_args(*ids)(check)
         check = pytest.mark.readiness(check)
-        vars_of(check).setdefault(CONTROLS, [])
         marked = cast("Any", check)
-        marked.fails_when = _registrar(check)
+        if not isinstance(check, type):  # a class marks all its tests; controls belong to each one
+            vars(check).setdefault(CONTROLS, [])
+            marked.fails_when = _registrar(check)
         return cast("Check[P]", check)
 
 
@@ -136,11 +137,6 @@ def controls_of(check: object) -> tuple[Control, ...]:
     return tuple(getattr(check, CONTROLS, ()))
 
 
-def vars_of(check: object) -> dict[str, Any]:
-    """Return the attributes of a test function or class, to be added to."""
-    return vars(check) if not isinstance(check, type) else {}
-
-
 def _registrar(check: object) -> Callable[..., Any]:
     def fails_when(control: C | None = None, /, *, case: str | None = None) -> Any:
         if control is None:
@@ -151,7 +147,11 @@ def _registrar(check: object) -> Callable[..., Any]:
 
 
 def _register(check: object, control: Control) -> Callable[..., object]:
-    controls: list[Control] = vars_of(check)[CONTROLS]
+    if not hasattr(control.function, "__code__"):
+        raise TypeError(
+            f"a control is a function that breaks a sandbox; found {control.function!r}"
+        )
+    controls: list[Control] = vars(check)[CONTROLS]
     if any(known.name == control.name for known in controls):
         raise ValueError(f"two controls of one check are called {control.name!r}: rename one")
     controls.append(control)

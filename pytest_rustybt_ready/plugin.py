@@ -7,12 +7,21 @@ nothing heavy and, unless readiness was asked for, registers nothing more.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
 from pytest_rustybt_ready.marks import MARK, PREFIX, SECTIONS
 
-NOT_ASKED_KEY = pytest.StashKey[tuple[Path, ...]]()
+
+class NotAsked(NamedTuple):
+    """What a run leaves alone: the folders of readiness checks, and whatever bears these marks."""
+
+    folders: tuple[Path, ...]
+    marks: frozenset[str]
+
+
+NOT_ASKED_KEY = pytest.StashKey[NotAsked]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -69,27 +78,30 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Register the marks, and the run when readiness was asked for."""
+    titles = section_titles(config)
     config.addinivalue_line("markers", f"{MARK}: a check of the production checklist")
-    for key, title in section_titles(config).items():
+    for key, title in titles.items():
         line = f"{PREFIX}{key}(*ids): a check of the section {title!r}; it claims the items named"
         config.addinivalue_line("markers", line)
 
-    from pytest_rustybt_ready.selection import ready_paths, request_of
+    from pytest_rustybt_ready.selection import REQUEST_KEY, ready_paths, request_of
 
-    request = request_of(config)
+    request = config.stash[REQUEST_KEY] = request_of(config, titles)
     if request.asked:
         from pytest_rustybt_ready.run import start
 
         start(config, request)
     else:
-        leave_alone(config, ready_paths(config))
+        marks = frozenset({MARK, *(PREFIX + key for key in titles)})
+        leave_alone(config, NotAsked(ready_paths(config), marks))
 
 
-def leave_alone(config: pytest.Config, folders: tuple[Path, ...]) -> None:
-    """Keep *folders* out of a run that did not ask for readiness."""
-    config.stash[NOT_ASKED_KEY] = folders
+def leave_alone(config: pytest.Config, not_asked: NotAsked) -> None:
+    """Keep readiness checks out of a run that did not ask for them."""
+    config.stash[NOT_ASKED_KEY] = not_asked
     if config.args_source is config.ArgsSource.TESTPATHS:
         # pytest never asks plugins whether to ignore what testpaths names
+        folders = not_asked.folders
         config.args[:] = [arg for arg in config.args if Path(arg).resolve() not in folders]
 
 
@@ -97,33 +109,36 @@ def section_titles(config: pytest.Config) -> dict[str, str]:
     """Return key and title of every section; reads the checklist only if it is not our own."""
     if not config.getini("ready_checklist"):
         return SECTIONS
-    from pytest_rustybt_ready.run import load_checklist
+    from pytest_rustybt_ready.options import load_checklist
 
     return {section.key: section.title for section in load_checklist(config).sections}
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Leave the folders of readiness checks alone unless they were asked for."""
-    folders = config.stash.get(NOT_ASKED_KEY, ())
-    return True if collection_path in folders else None
+    not_asked = config.stash.get(NOT_ASKED_KEY, None)
+    return True if not_asked and collection_path in not_asked.folders else None
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Deselect readiness checks that live among ordinary tests, unless they were asked for."""
-    if NOT_ASKED_KEY not in config.stash:
+    not_asked = config.stash.get(NOT_ASKED_KEY, None)
+    if not_asked is None:
         return
-    checks = [item for item in items if item.get_closest_marker(MARK)]
+    marks = not_asked.marks
+    checks = {item for item in items if any(mark.name in marks for mark in item.iter_markers())}
     if checks:
-        config.hook.pytest_deselected(items=checks)
-        items[:] = [item for item in items if not item.get_closest_marker(MARK)]
+        config.hook.pytest_deselected(items=[item for item in items if item in checks])
+        items[:] = [item for item in items if item not in checks]
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: object) -> None:
     """Tell an xdist worker what was asked for: its own command line does not show it."""
-    from pytest_rustybt_ready.selection import request_of
+    from pytest_rustybt_ready.selection import REQUEST_KEY
 
     config: pytest.Config = getattr(node, "config")  # noqa: B009 - xdist's node is not typed
     worker_input: dict[str, object] = getattr(node, "workerinput")  # noqa: B009 - likewise
-    worker_input["ready_request"] = tuple(request_of(config))
+    request = config.stash[REQUEST_KEY]
+    worker_input["ready_request"] = tuple(request)

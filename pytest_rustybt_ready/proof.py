@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import platform
+import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -20,13 +21,17 @@ import msgspec
 import pytest
 from _pytest.outcomes import OutcomeException
 
+from pytest_rustybt_ready import checkout
 from pytest_rustybt_ready.canonical import to_bytes
-from pytest_rustybt_ready.evidence import Evidence, Unproven
+from pytest_rustybt_ready.evidence import Evidence
 from pytest_rustybt_ready.marks import Control
+from pytest_rustybt_ready.redaction import clean
 from pytest_rustybt_ready.values import ProofOutcome, ProofResult
 from pytest_rustybt_ready.verdict import CANNOT_FAIL
 
 FILE = "proofs.json"
+# What a proof says by these is that it cannot be run here, or that the whole run is to end.
+NOT_HERE = (pytest.skip.Exception, pytest.exit.Exception)
 EVIDENCE_KEY = pytest.StashKey[Evidence]()
 
 CheckCall = Callable[[], None]
@@ -42,12 +47,16 @@ class ProofError(Exception):
 
 
 class ProofItem(pytest.Function):
-    """One negative control of one check, run as a test."""
+    """One negative control of one check, run as a test.
+
+    ``parts`` are the failures of its subtests, which do not raise by themselves.
+    """
 
     control: Control
     proves: str
     digest: str
     detail: str = ""
+    parts: list[BaseException]
 
     @classmethod
     def of(cls, check: pytest.Function, control: Control, digest: str) -> ProofItem:
@@ -62,6 +71,7 @@ class ProofItem(pytest.Function):
         proof.control = control
         proof.proves = check.nodeid
         proof.digest = digest
+        proof.parts = []
         return proof
 
     def runtest(self) -> None:
@@ -70,12 +80,23 @@ class ProofItem(pytest.Function):
         if EVIDENCE_KEY in self.stash:
             self.stash[EVIDENCE_KEY].clear()
         with self._broken():
-            self.detail = _expect_assertion(super().runtest, self.control)
+            self.detail = _expect_assertion(self._call, self.control)
+
+    def _call(self) -> None:
+        """Call the check; a failed subtest fails it."""
+        self.parts.clear()
+        super().runtest()
+        if self.parts:
+            raise self.parts[0]
+        evidence = self.stash.get(EVIDENCE_KEY, None)
+        unmet = [entry.name for entry in evidence.entries if entry.ok is False] if evidence else []
+        if unmet:
+            raise AssertionError(f"unmet although the test passed: {', '.join(unmet)}")
 
     def _pass_untouched(self) -> None:
         try:
-            super().runtest()
-        except Unproven:
+            self._call()
+        except NOT_HERE:
             raise
         except (Exception, OutcomeException) as error:
             detail = f"the check does not pass on an untouched sandbox: {first_line(error)}"
@@ -99,9 +120,14 @@ class ProofItem(pytest.Function):
             if inspect.isgenerator(done):
                 next(done)
                 return done
+        except NOT_HERE:
+            raise
         except (Exception, OutcomeException) as error:
             detail = f"the control itself broke: {first_line(error)}"
             raise ProofError(ProofOutcome.ERROR, detail) from error
+        if inspect.iscoroutine(done):
+            done.close()
+            raise ProofError(ProofOutcome.ERROR, "the control is async, so it broke nothing")
         return None
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
@@ -113,14 +139,14 @@ class ProofItem(pytest.Function):
 
     def result(self, error: BaseException | None, at: datetime) -> ProofResult | None:
         """Return how the proof ended, or None if it could not be run here."""
-        if isinstance(error, Unproven | pytest.skip.Exception):
+        if isinstance(error, pytest.skip.Exception):
             return None
         outcome, detail = ProofOutcome.PROVEN, self.detail
         if error is not None:
             outcome = error.outcome if isinstance(error, ProofError) else ProofOutcome.ERROR
             detail = error.detail if isinstance(error, ProofError) else first_line(error)
         return ProofResult(
-            check=self.proves,
+            check=clean(self.proves),
             control=self.control.name,
             outcome=outcome,
             at=at,
@@ -140,30 +166,38 @@ class ProofCache:
     def find(self, check: str, control: str, digest: str) -> ProofResult | None:
         """Return the earlier success of the same proof, if nothing it rests on has changed."""
         known = self._proofs.get(_key(check, control))
-        if known is None or known.digest != digest:
+        if known is None or known.digest != digest or known.outcome is not ProofOutcome.PROVEN:
             return None
         return msgspec.structs.replace(known, cached=True)
 
     def save(self, proofs: list[ProofResult]) -> None:
-        """Add the successes among *proofs* to the file."""
-        won = [proof for proof in proofs if proof.outcome is ProofOutcome.PROVEN]
-        fresh = {_key(p.check, p.control): p for p in won if not p.cached}
-        if fresh:
+        """Add the successes among *proofs* to the file; raise OSError if it cannot be written."""
+        lost = {_key(p.check, p.control) for p in proofs if p.outcome is not ProofOutcome.PROVEN}
+        fresh = {_key(p.check, p.control): p for p in proofs if not p.cached}
+        won = {key: proof for key, proof in fresh.items() if key not in lost}
+        if won or lost & self._proofs.keys():
+            kept = {key: proof for key, proof in self._proofs.items() if key not in lost}
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            new = self.path.with_suffix(".new")
-            new.write_bytes(to_bytes(self._proofs | fresh))
+            # a name of its own: another run may be saving at the same time
+            new = self.path.with_name(f".{self.path.name}.{secrets.token_hex(6)}")
+            new.write_bytes(to_bytes(kept | won))
             new.replace(self.path)
 
 
-def proof_digest(check: Callable[..., object], control: Control, inputs: str) -> str:
-    """Return the digest of what a proof rests on: both functions, and the digest of *inputs*."""
-    parts = (
-        inspect.getsource(inspect.unwrap(check)),
-        inspect.getsource(control.function),
-        inputs,
-        platform.python_version(),
-    )
-    return f"sha256:{hashlib.sha256(chr(0).join(parts).encode()).hexdigest()}"
+def proof_digest(check: pytest.Function, control: Control, inputs: str) -> str:
+    """Return the digest of what a proof rests on.
+
+    That is the file of the check and of the control, the conftests above them, the case, and
+    *inputs*, the digest of everything else.
+    """
+    root = check.config.rootpath
+    folders = [f for f in check.path.parents if f.is_relative_to(root)]
+    source = inspect.unwrap(control.function).__code__.co_filename
+    own = {check.path, Path(source), *(folder / "conftest.py" for folder in folders)}
+    files = checkout.files_digest(root, sorted(own))
+    parts = (inputs, platform.python_version(), check.nodeid, control.name, files)
+    data = chr(0).join(parts).encode("utf-8", "surrogatepass")
+    return f"sha256:{hashlib.sha256(data).hexdigest()}"
 
 
 def first_line(error: BaseException) -> str:
@@ -178,12 +212,24 @@ def first_line(error: BaseException) -> str:
 def _expect_assertion(check: CheckCall, control: Control) -> str:
     try:
         check()
-    except (AssertionError, pytest.fail.Exception) as error:
-        return first_line(error)
+    except pytest.exit.Exception:
+        raise
     except (Exception, OutcomeException) as error:
+        if _is_assertion(error):
+            return first_line(error)
         detail = f"it broke instead of failing when {control.name}: {first_line(error)}"
         raise ProofError(ProofOutcome.ERROR, detail) from error
     raise ProofError(ProofOutcome.CANNOT_FAIL, f"it passed although {control.name}")
+
+
+def _is_assertion(error: BaseException) -> bool:
+    """Tell whether a check says by *error* that something is not as it should be."""
+    if isinstance(error, pytest.xfail.Exception):
+        return False
+    if isinstance(error, pytest.fail.Exception):
+        # pytest-timeout ends a test that hangs in this way: that says nothing
+        return not str(error.msg).startswith("Timeout (>")
+    return isinstance(error, AssertionError)
 
 
 def _key(check: str, control: str) -> str:

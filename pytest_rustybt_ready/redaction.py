@@ -22,9 +22,10 @@ SECRET_NAME = re.compile(
 # Every repetition is bounded or cannot match in two ways: hostile text of any length is read once.
 # The secret word ends the name: `api_secret: x` hides x, `test_secret_scan: x` does not.
 _NAMES = (
-    r"[\w.\-]*(?:(?:api|access|private|secret|encryption)[_-]?key|secret|token|passw(?:or)?d|"
+    r"(?:(?:api|access|private|secret|encryption)[_-]?key|secret|token|passw(?:or)?d|"
     r"passphrase|signature)"
 )
+_VALUE = r"\"(?:[^\"\\\n]|\\.)*\"?|'(?:[^'\\\n]|\\.)*'?|[^\s\"'&,;]{4,}"
 _PATTERNS = (
     # a whole PEM block, also when it is cut off
     (

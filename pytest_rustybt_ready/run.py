@@ -1,6 +1,6 @@
 """One readiness run: gather what the checks saw, judge it, and write it down.
 
-``Run`` lives in the controlling process only; workers have the :class:`CheckHooks` alone.
+``Run`` lives in the controlling process only; workers have the hooks that collect and run checks.
 """
 
 from __future__ import annotations
@@ -9,41 +9,48 @@ import hashlib
 import os
 import platform
 import shlex
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from importlib.metadata import version
+from importlib import metadata
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from pytest_rustybt_ready import checklist_file, checkout
+from pytest_rustybt_ready import checkout, options
 from pytest_rustybt_ready.checklist import Checklist
-from pytest_rustybt_ready.checks import ATTRIBUTE, CheckHooks, Parcel, merge
-from pytest_rustybt_ready.errors import ChecklistError, HistoryError, ReadyError
+from pytest_rustybt_ready.checks import ATTRIBUTE, CheckHooks, Parcel
+from pytest_rustybt_ready.errors import HistoryError, ReadyError
+from pytest_rustybt_ready.gaps import GapHooks
 from pytest_rustybt_ready.history import FILE as HISTORY_FILE
 from pytest_rustybt_ready.history import History, changes
+from pytest_rustybt_ready.options import load_checklist, report_folder, state_folder
 from pytest_rustybt_ready.proof import FILE as PROOFS_FILE
 from pytest_rustybt_ready.proof import ProofCache
-from pytest_rustybt_ready.record import Record
-from pytest_rustybt_ready.redaction import Redactor, secrets_in
-from pytest_rustybt_ready.selection import Request, ready_paths, sections_selected
+from pytest_rustybt_ready.record import Changes, Record
+from pytest_rustybt_ready.redaction import clean
+from pytest_rustybt_ready.scope import scope_of
+from pytest_rustybt_ready.selection import Request, ready_paths
+from pytest_rustybt_ready.subject import (
+    SUBJECT_KEY,
+    changes_of,
+    find_subject,
+    redactor_of,
+    subject_of,
+)
 from pytest_rustybt_ready.values import (
     CheckInfo,
     CheckResult,
     Outcome,
+    ProofOutcome,
     ProofResult,
     RunInfo,
-    Scope,
-    Stage,
     Subject,
 )
 from pytest_rustybt_ready.verdict import Exit, Inputs, judge
 
-SUBJECT_KEY = pytest.StashKey[Subject]()
-CHECKLIST_KEY = pytest.StashKey[Checklist]()
-REDACTOR_KEY = pytest.StashKey[Redactor]()
+__all__ = ["load_checklist", "now", "report_folder", "start", "state_folder", "subject_of"]
+
 PHASES = ("setup", "call", "teardown")
 # Exit statuses of pytest that a verdict replaces; all others say that the run itself went wrong.
 JUDGED = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
@@ -56,81 +63,54 @@ def now() -> datetime:
 
 def start(config: pytest.Config, request: Request) -> None:
     """Register what a readiness run needs in this process."""
+    options.check(config)
     checklist = load_checklist(config)
+    gaps = GapHooks(config, lambda: redactor_of(config))
     hooks = CheckHooks(
         checklist=checklist,
-        prefixes=_known_prefixes(config, checklist),
+        prefixes=options.prefixes(config),
         only_checks=request.by_option,
         prove=bool(config.getoption("ready_prove")),
         cache=ProofCache(state_folder(config) / PROOFS_FILE),
         inputs_digest=_once(lambda: _inputs_digest(config, checklist)),
         clock=now,
-        redactor=lambda: _redactor(config),
+        redactor=lambda: redactor_of(config),
+        subject=lambda: config.stash.get(SUBJECT_KEY, None),
     )
+    config.pluginmanager.register(gaps, "rustybt-ready-gaps")
     config.pluginmanager.register(hooks, "rustybt-ready-checks")
     worker_input = getattr(config, "workerinput", None)
     if worker_input is None:
-        config.pluginmanager.register(Run(config, request, hooks), "rustybt-ready-run")
+        config.pluginmanager.register(Run(config, request, hooks, gaps), "rustybt-ready-run")
     else:
         subject = msgspec.json.decode(worker_input["ready_subject"], type=Subject)
         config.stash[SUBJECT_KEY] = subject
-        config.pluginmanager.register(WorkerHooks(config, hooks), "rustybt-ready-worker")
-
-
-def load_checklist(config: pytest.Config) -> Checklist:
-    """Return the checklist of this run, with the deployment's stricter thresholds applied."""
-    if CHECKLIST_KEY in config.stash:
-        return config.stash[CHECKLIST_KEY]
-    named = config.getini("ready_checklist")
-    home = config.getoption("deployment")
-    try:
-        checklist = checklist_file.load(config.rootpath / named) if named else _built_in()
-        stricter = Path(home, "readiness", "thresholds.toml") if home else None
-        if stricter is not None and stricter.exists():
-            checklist = checklist_file.tighten(checklist, stricter)
-    except ChecklistError as error:
-        raise pytest.UsageError(str(error)) from error
-    config.stash[CHECKLIST_KEY] = checklist
-    return checklist
-
-
-def subject_of(config: pytest.Config) -> Subject:
-    """Return what this run judges."""
-    return config.stash[SUBJECT_KEY]
-
-
-def state_folder(config: pytest.Config) -> Path:
-    """Return the folder for history and cached proofs."""
-    return Path(config.rootpath, config.getini("ready_state"))
-
-
-def report_folder(config: pytest.Config) -> Path:
-    """Return the folder for reports."""
-    named = config.getoption("ready_report")
-    if named:
-        return Path(config.invocation_params.dir, named)
-    return Path(config.rootpath, config.getini("ready_report"))
+        config.pluginmanager.register(WorkerHooks(config, hooks, gaps), "rustybt-ready-worker")
 
 
 class WorkerHooks:
     """What an xdist worker tells its controller when it ends."""
 
-    def __init__(self, config: pytest.Config, hooks: CheckHooks) -> None:
+    def __init__(self, config: pytest.Config, hooks: CheckHooks, gaps: GapHooks) -> None:
         self._config = config
         self._hooks = hooks
+        self._gaps = gaps
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self) -> None:
-        """Hand over which checks were collected and selected."""
+        """Hand over which checks were collected and selected, and what was not seen."""
         output: dict[str, object] = getattr(self._config, "workeroutput", {})
         output["ready_checks"] = msgspec.json.encode(list(self._hooks.checks.values())).decode()
         output["ready_selected"] = sorted(self._hooks.selected)
+        output["ready_gaps"] = list(self._gaps.gaps)
 
 
 class Run:
     """The controlling side of a readiness run."""
 
-    def __init__(self, config: pytest.Config, request: Request, hooks: CheckHooks) -> None:
+    def __init__(
+        self, config: pytest.Config, request: Request, hooks: CheckHooks, gaps: GapHooks
+    ) -> None:
         self.config = config
         self.request = request
         self.hooks = hooks
@@ -140,26 +120,26 @@ class Run:
         self.selected: set[str] = set()
         self.results: list[CheckResult] = []
         self.proofs: list[ProofResult] = []
+        self.gaps = gaps.gaps
         self.record: Record | None = None
         self.notes: list[str] = []
         self.report_error = ""
-        self._ordinary_failed = False
+        self._collecting = False
+        self._stopped = False
+        self._ended: set[str] = set()
+        self._own_failures = 0
 
     # -- hooks ------------------------------------------------------------------------------
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self) -> None:
         """Find out what is judged, before anything touches it."""
-        subject = self.config.hook.pytest_ready_subject(config=self.config)
-        root = self.config.rootpath
-        own = (report_folder(self.config), state_folder(self.config))
-        self.config.stash[SUBJECT_KEY] = msgspec.structs.replace(
-            subject or Subject(name=root.name),
-            commit=checkout.commit(root),
-            dirty=checkout.dirty(root),
-            tree=checkout.tree_digest(root, ignore=own),
-            host=host_fingerprint(),
-        )
+        self.config.stash[SUBJECT_KEY] = find_subject(self.config)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection(self) -> None:
+        """Note that this is a run, and not a listing of fixtures or of the cache."""
+        self._collecting = True
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: object) -> None:
@@ -174,20 +154,21 @@ class Run:
         infos = msgspec.json.decode(output.get("ready_checks", "[]"), type=list[CheckInfo])
         self.infos |= {info.check: info for info in infos}
         self.selected.update(output.get("ready_selected", ()))
+        self.gaps |= dict.fromkeys(output.get("ready_gaps", ()))
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take a check's result off its report."""
         text = getattr(report, ATTRIBUTE, None)
         if text is not None:
-            parcel = msgspec.json.decode(text, type=Parcel)
-            self.infos = merge(self.infos, parcel)
-            self.results += [parcel.result] if parcel.result else []
-            self.proofs += parcel.proofs
+            self._take(msgspec.json.decode(text, type=Parcel))
+            self._own_failures += report.failed
         elif report.when not in PHASES:
             self._crashed(report)
-        elif report.failed:
-            self._ordinary_failed = True
+
+    def pytest_keyboard_interrupt(self) -> None:
+        """Note that the run was ended early, whatever exit status it will claim."""
+        self._stopped = True
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(
@@ -196,54 +177,61 @@ class Run:
         """Judge, write, remember; then let the verdict decide how the process ends."""
         self.infos |= self.hooks.checks
         self.selected |= self.hooks.selected
-        if self.config.option.collectonly or SUBJECT_KEY not in self.config.stash:
+        listing = not self._collecting and exitstatus == pytest.ExitCode.OK
+        if self.config.option.collectonly or listing or SUBJECT_KEY not in self.config.stash:
             return
-        interrupted = exitstatus not in (*JUDGED, pytest.ExitCode.NO_TESTS_COLLECTED)
-        self.record = self._make_record(interrupted=interrupted)
-        self._save()
+        normal = exitstatus in (*JUDGED, pytest.ExitCode.NO_TESTS_COLLECTED)
+        self._stopped |= bool(not normal or session.shouldstop or session.shouldfail)
+        self.record = self._make_record()
+        self._save(self.record)
         if exitstatus in JUDGED:
-            session.exitstatus = self._exit(self.record)
+            others = session.testsfailed - self._own_failures
+            session.exitstatus = self._exit(self.record, others=others)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Print the verdict."""
-        if self.record is not None:
-            from pytest_rustybt_ready.report.terminal import write_summary
+        if self.record is None:
+            return
+        from pytest_rustybt_ready.report.terminal import write_summary
 
-            write_summary(self.record, terminalreporter)
-            for note in self.notes:
-                terminalreporter.write_line(note)
-            if self.report_error:
-                terminalreporter.write_line(self.report_error, red=True)
-            else:
-                terminalreporter.write_line(f"report: {report_folder(self.config) / 'index.html'}")
+        write_summary(self.record, terminalreporter)
+        for note in self.notes:
+            terminalreporter.write_line(note)
+        if self.report_error:
+            terminalreporter.write_line(self.report_error, red=True)
+        else:
+            terminalreporter.write_line(f"report: {report_folder(self.config) / 'index.html'}")
 
     # -- parts ------------------------------------------------------------------------------
 
-    def _crashed(self, report: pytest.TestReport) -> None:
-        """Note a check whose worker died: it has no result, and never passed."""
-        self.notes.append(f"a worker died while it ran {report.nodeid}")
-        result = CheckResult(
-            check=report.nodeid,
-            outcome=Outcome.NOT_RUN,
-            started=now(),
-            reason="its worker process died",
-        )
-        self.results.append(result)
+    def _take(self, parcel: Parcel) -> None:
+        self.infos |= {info.check: info for info in (parcel.info, *parcel.siblings)}
+        self.results += [parcel.result] if parcel.result else []
+        self.proofs += parcel.proofs
+        if parcel.ended:
+            self._ended.add(parcel.info.check)
 
-    def _make_record(self, *, interrupted: bool) -> Record:
+    def _crashed(self, report: pytest.TestReport) -> None:
+        """Note a test whose worker died: it has no result, and never passed."""
+        check = clean(report.nodeid)
+        self.gaps[f"a worker died while it ran {check}"] = None
+        self.results.append(_not_run(check, "its worker process died", now()))
+
+    def _make_record(self) -> Record:
         finished = now()
         subject = subject_of(self.config)
-        broken = self._broken(subject)
         inputs = Inputs(
             checklist=self.checklist,
-            stage=Stage(self.config.getoption("ready_stage") or self.config.getini("ready_stage")),
-            scope=self._scope(),
+            stage=options.stage(self.config),
+            scope=scope_of(self.config, self.request, self.checklist, self.infos, self.selected),
             facts=subject.facts,
+            commit="" if subject.dirty else subject.commit,
             checks=tuple(self.infos[check] for check in sorted(self.infos)),
-            results=tuple(sorted(self.results, key=lambda r: (r.check, r.started))),
+            results=tuple(sorted(self._results(), key=lambda r: (r.check, r.started))),
             proofs=tuple(sorted(self._known_proofs(), key=lambda p: (p.check, p.control))),
-            interrupted=interrupted,
-            broken=broken,
+            interrupted=self._stopped,
+            broken=changes_of(self.config, subject),
+            gaps=tuple(sorted(self.gaps)),
         )
         record = Record(
             run=self._run_info(inputs, finished),
@@ -253,90 +241,72 @@ class Run:
             results=inputs.results,
             proofs=inputs.proofs,
             statements=inputs.statements,
-            broken=broken,
+            broken=inputs.broken,
+            gaps=inputs.gaps,
             verdict=judge(inputs, finished),
         )
-        return msgspec.structs.replace(record, changes=self._changes(record)).sealed()
+        found = self._changes(record)
+        run = msgspec.structs.replace(record.run, notes=tuple(self.notes))
+        return msgspec.structs.replace(record, run=run, changes=found).sealed()
+
+    def _results(self) -> Iterator[CheckResult]:
+        """Yield the results; a check that was never torn down has not passed."""
+        yield from self.results
+        passed = {r.check: r for r in self.results if r.outcome is Outcome.PASSED}
+        for check in sorted(passed.keys() - self._ended):
+            yield _not_run(check, "the run ended before it was torn down", passed[check].started)
 
     def _known_proofs(self) -> list[ProofResult]:
-        """Return one result for each proof: a fresh one replaces what the cache knew."""
-        ordered = sorted(self.proofs, key=lambda proof: not proof.cached)
+        """Return one result for each proof: a fresh one replaces what the cache knew.
+
+        Of several fresh ones the worst counts.
+        """
+
+        def confidence(proof: ProofResult) -> tuple[bool, bool]:
+            return (not proof.cached, proof.outcome is not ProofOutcome.PROVEN)
+
+        ordered = sorted(self.proofs, key=confidence)
         return list({(proof.check, proof.control): proof for proof in ordered}.values())
 
     def _run_info(self, inputs: Inputs, finished: datetime) -> RunInfo:
         identity = f"{self.started.isoformat()} {os.getpid()} {inputs.stage}"
+        command = shlex.join(["pytest", *map(str, self.config.invocation_params.args)])
         return RunInfo(
             id=hashlib.sha256(identity.encode()).hexdigest()[:16],
             started=self.started,
             finished=finished,
             stage=inputs.stage,
             scope=inputs.scope,
-            command=shlex.join(["pytest", *map(str, self.config.invocation_params.args)]),
+            command=redactor_of(self.config)(clean(command)),
             interrupted=inputs.interrupted,
             versions={
                 "python": platform.python_version(),
                 "platform": platform.platform(),
                 "pytest": pytest.__version__,
-                "rustybt": version("rustybt"),
+                "rustybt": _version("rustybt"),
             },
-            notes=tuple(self.notes),
         )
 
-    def _broken(self, subject: Subject) -> tuple[str, ...]:
-        """Tell whether the run changed what it judged."""
-        after = self.config.hook.pytest_ready_digest(config=self.config, subject=subject)
-        if after is None or after == subject.digest:
-            return ()
-        return ("the deployment changed while it was judged: its digest before and after differ",)
-
-    def _scope(self) -> Scope:
-        """Return what the run was asked for, as precisely as it was asked."""
-        prefixes = self.config.getoption("ready_item")
-        if prefixes:
-            under = [item.id for prefix in prefixes for item in self.checklist.under(prefix)]
-            return Scope(kind="items", items=tuple(dict.fromkeys(under)))
-        if self.request.narrow and (claimed := self._claimed()):
-            return Scope(kind="items", items=claimed)
-        keys = tuple(section.key for section in self.checklist.sections)
-        asked = sections_selected(self.config.option.markexpr or "", keys)
-        if self.request.paths and not self._whole_folder():
-            collected = {info.section for info in self.infos.values()}
-            asked = tuple(key for key in asked if key in collected)
-        return Scope() if asked == keys else Scope(kind="sections", sections=asked)
-
-    def _claimed(self) -> tuple[str, ...]:
-        """Return the items that the selected checks claim."""
-        infos = [self.infos[check] for check in sorted(self.selected) if check in self.infos]
-        return tuple(dict.fromkeys(claim for info in infos for claim in info.items))
-
-    def _whole_folder(self) -> bool:
-        roots = ready_paths(self.config)
-        base = self.config.invocation_params.dir
-        return any(Path(base, arg).resolve() in roots for arg in self.config.args)
-
-    def _changes(self, record: Record) -> object:
+    def _changes(self, record: Record) -> Changes:
         history = self._history()
         try:
-            entries = history.entries()
+            return changes(history.entries(), record)
         except HistoryError as error:
-            kept = history.set_aside()
-            self.notes.append(f"history: {error}; the broken file is kept as {kept.name}")
-            entries = []
-        return changes(entries, record)
+            self.notes.append(f"history: {error}; {_set_aside(history)}")
+        except OSError as error:
+            self.notes.append(f"history: {history.path} cannot be read: {error.strerror}")
+        return Changes()
 
     def _history(self) -> History:
         return History(state_folder(self.config) / HISTORY_FILE)
 
-    def _save(self) -> None:
-        record = self.record
-        if record is None:
-            return
+    def _save(self, record: Record) -> None:
         try:
             self._history().append(record)
             ProofCache(state_folder(self.config) / PROOFS_FILE).save(self.proofs)
-        except OSError as error:
-            where = state_folder(self.config)
-            self.notes.append(f"history and proofs were not kept: {where}: {error.strerror}")
+        except (OSError, HistoryError) as error:
+            where, reason = state_folder(self.config), getattr(error, "strerror", None) or error
+            self.notes.append(f"history and proofs were not kept: {where}: {reason}")
         from pytest_rustybt_ready.report import write_reports
 
         try:
@@ -344,32 +314,30 @@ class Run:
         except ReadyError as error:
             self.report_error = str(error)
 
-    def _exit(self, record: Record) -> int:
+    def _exit(self, record: Record, *, others: int) -> int:
+        """Return the exit code; *others* counts failures that are of no check and no proof."""
         if self.report_error:
             return Exit.REPORT_ERROR
         code = Exit.of(record.verdict.scope_status)
-        return Exit.NOT_READY if code is Exit.READY and self._ordinary_failed else code
+        return Exit.NOT_READY if code is Exit.READY and others else code
 
 
-def host_fingerprint() -> str:
-    """Return what identifies this host without naming it: platform, cores, a digest of its name."""
-    name = hashlib.sha256(platform.node().encode()).hexdigest()[:12]
-    return f"{sys.platform}-{platform.machine()}-{os.cpu_count()}cpu-{name}"
+def _not_run(check: str, reason: str, started: datetime) -> CheckResult:
+    return CheckResult(check=check, outcome=Outcome.NOT_RUN, started=started, reason=reason)
 
 
-def _built_in() -> Checklist:
-    return checklist_file.built_in()
+def _set_aside(history: History) -> str:
+    try:
+        return f"the broken file is kept as {history.set_aside().name}"
+    except OSError as error:
+        return f"the broken file could not be moved: {error.strerror}"
 
 
-def _known_prefixes(config: pytest.Config, checklist: Checklist) -> tuple[str, ...]:
-    prefixes = tuple(config.getoption("ready_item"))
-    unknown = [prefix for prefix in prefixes if not any(checklist.under(prefix))]
-    if unknown:
-        raise pytest.UsageError(
-            f"--ready-item: no item of the checklist is {' or '.join(unknown)}; "
-            "`rustybt-ready list` shows them all"
-        )
-    return prefixes
+def _version(distribution: str) -> str:
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return "not installed"
 
 
 def _inputs_digest(config: pytest.Config, checklist: Checklist) -> str:
@@ -381,7 +349,7 @@ def _inputs_digest(config: pytest.Config, checklist: Checklist) -> str:
     found = [path for root in roots for path in checkout.files(root.parent) if _below(path, root)]
     own = sorted(Path(__file__).parent.rglob("*.py"))
     parts = [
-        checkout.files_digest(Path("/"), [path.resolve() for path in sorted(set(found))]),
+        checkout.files_digest(config.rootpath, sorted(set(found))),
         checkout.files_digest(Path(__file__).parent, own),
         msgspec.json.encode(checklist, order="deterministic").decode(),
     ]
@@ -390,19 +358,6 @@ def _inputs_digest(config: pytest.Config, checklist: Checklist) -> str:
 
 def _below(path: Path, root: Path) -> bool:
     return path == root or path.is_relative_to(root)
-
-
-def _redactor(config: pytest.Config) -> Redactor:
-    if REDACTOR_KEY in config.stash:
-        return config.stash[REDACTOR_KEY]
-    secrets = secrets_in(os.environ)
-    subject = config.stash.get(SUBJECT_KEY, None)
-    if subject is None:
-        return Redactor(secrets)
-    for found in config.hook.pytest_ready_secrets(config=config, subject=subject):
-        secrets += found
-    config.stash[REDACTOR_KEY] = Redactor(secrets)
-    return config.stash[REDACTOR_KEY]
 
 
 def _once(make: Callable[[], str]) -> Callable[[], str]:

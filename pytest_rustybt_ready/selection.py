@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 from _pytest.mark.expression import Expression
 
-from pytest_rustybt_ready.marks import MARK, PREFIX, SECTIONS
+from pytest_rustybt_ready.marks import MARK, PREFIX
 
 OPTIONS = ("ready_stage", "ready_report", "ready_prove", "ready_item", "deployment")
-_NAMES_READINESS = re.compile(rf"\b({MARK}|{PREFIX}\w+)\b")
+MOST_NAMES = 8  # in one -m expression; all ways to combine more would take too long to try
+_WORDS = re.compile(r"[^\s()=,\"']+")
+_PACKAGE = "pytest_rustybt_ready"
+_HINTS = (b"pytest_rustybt_ready", b"mark.readiness", b"mark.ready_")
 
 
 class Request(NamedTuple):
@@ -22,6 +26,7 @@ class Request(NamedTuple):
 
     ``by_mark``: by ``-m``; ``by_option``: by an option of the plugin without ``-m``; ``paths``: the
     arguments that name readiness files or folders. With none of these the checks stay out.
+    ``narrow``: only some tests of a file were asked for, by ``-k`` or node id.
     """
 
     by_mark: bool = False
@@ -35,14 +40,20 @@ class Request(NamedTuple):
         return self.by_mark or self.by_option or bool(self.paths)
 
 
-def request_of(config: pytest.Config) -> Request:
-    """Read the request from the command line; a worker gets its controller's."""
+REQUEST_KEY = pytest.StashKey[Request]()
+
+
+def request_of(config: pytest.Config, keys: Iterable[str]) -> Request:
+    """Read the request from the command line, with the sections' *keys*.
+
+    A worker of xdist gets its controller's.
+    """
     worker_input = getattr(config, "workerinput", None)
     if worker_input is not None:
         by_mark, by_option, paths, narrow = worker_input["ready_request"]
         return Request(by_mark, by_option, tuple(paths), narrow)
     expression = config.option.markexpr or ""
-    by_mark = bool(_NAMES_READINESS.search(expression)) and not _only_excludes(expression)
+    by_mark = asks(expression, keys)
     by_option = not expression and any(config.getoption(name, None) for name in OPTIONS)
     named = config.args_source is config.ArgsSource.ARGS
     paths = tuple(readiness_args(config)) if named and (by_mark or not expression) else ()
@@ -50,34 +61,13 @@ def request_of(config: pytest.Config) -> Request:
     return Request(by_mark, by_option, paths, narrow)
 
 
-def readiness_args(config: pytest.Config) -> Iterable[str]:
+def readiness_args(config: pytest.Config) -> Iterator[str]:
     """Yield the arguments that name a readiness folder, or a file with checks in it."""
     roots = ready_paths(config)
     for arg in config.args:
         path = Path(config.invocation_params.dir, arg.split("::", 1)[0]).resolve()
-        if any(path.is_relative_to(root) for root in roots) or _mentions_readiness(path):
+        if any(path.is_relative_to(root) for root in roots) or holds_checks(path):
             yield arg
-
-
-def _mentions_readiness(path: Path) -> bool:
-    """Tell whether a file marks checks, by its code: its strings may speak of marks, too."""
-    if path.suffix != ".py" or not path.is_file():
-        return False
-    text = path.read_bytes()
-    if not any(name in text for name in (b"ready.", b"mark.readiness", b"mark.ready_")):
-        return False
-    try:
-        nodes = ast.walk(ast.parse(text))
-    except SyntaxError:
-        return False  # pytest will say so
-    return any(isinstance(node, ast.Attribute) and _is_mark(node) for node in nodes)
-
-
-def _is_mark(node: ast.Attribute) -> bool:
-    owner = getattr(node.value, "attr", getattr(node.value, "id", ""))
-    if owner == "mark":
-        return node.attr == MARK or node.attr.startswith(PREFIX)
-    return owner == "ready" and (node.attr in SECTIONS or node.attr == "section")
 
 
 def ready_paths(config: pytest.Config) -> tuple[Path, ...]:
@@ -85,25 +75,108 @@ def ready_paths(config: pytest.Config) -> tuple[Path, ...]:
     return tuple((config.rootpath / name).resolve() for name in config.getini("ready_paths"))
 
 
+def holds_checks(path: Path) -> bool:
+    """Tell whether the Python file at *path* uses readiness marks, outside of function bodies.
+
+    Most files are told by their bytes; only those that name the plugin at all are parsed.
+    """
+    if path.suffix != ".py" or not path.is_file():
+        return False
+    try:
+        text = path.read_bytes()
+        if not any(hint in text for hint in _HINTS):
+            return False
+        tree = ast.parse(text)
+    except (OSError, SyntaxError, ValueError):
+        return False  # pytest says itself what is wrong with it
+    names = {
+        alias.asname or alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(_PACKAGE)
+        for alias in node.names
+        if alias.name == "ready"
+    }
+    return any(_is_mark(node, names) for node in _outside_functions(tree))
+
+
+def _outside_functions(node: ast.AST) -> Iterator[ast.AST]:
+    for child in ast.iter_child_nodes(node):
+        yield child
+        if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
+            decorators = child.decorator_list
+            yield from (inner for decorator in decorators for inner in ast.walk(decorator))
+        else:
+            yield from _outside_functions(child)
+
+
+def _is_mark(node: ast.AST, names: set[str]) -> bool:
+    """Tell whether *node* is ``ready.…``, ``….ready.…`` or ``….mark.readiness`` or the like."""
+    if not isinstance(node, ast.Attribute):
+        return False
+    if isinstance(node.value, ast.Name):
+        return node.value.id in names or (node.value.id == "mark" and _is_name(node.attr))
+    owner = node.value.attr if isinstance(node.value, ast.Attribute) else ""
+    return owner == "ready" or (owner == "mark" and _is_name(node.attr))
+
+
+def _is_name(attr: str) -> bool:
+    return attr == MARK or attr.startswith(PREFIX)
+
+
+def asks(expression: str, keys: Iterable[str]) -> bool:
+    """Tell whether ``-m expression`` asks for checks: whether a readiness mark can get a test in.
+
+    ``not readiness`` and ``not ready_security`` do not: they say what to leave out of an ordinary
+    run. Neither does an expression that pytest will refuse.
+    """
+    marks = {MARK, *(PREFIX + key for key in keys)}
+    compiled = _compiled(expression)
+    mentioned = marks & {*_WORDS.findall(expression)}
+    if compiled is None or not mentioned:
+        return False
+    return any(
+        _evaluate(compiled, {MARK: True, mark: True} | others) and not _evaluate(compiled, others)
+        for mark in mentioned
+        for others in _combinations(expression, marks)
+    )
+
+
 def sections_selected(expression: str, keys: Iterable[str]) -> tuple[str, ...]:
-    """Return the keys of the sections whose checks ``-m expression`` selects."""
-    if not expression:
-        return tuple(keys)
-    compiled = Expression.compile(expression)
-    return tuple(key for key in keys if _selects(compiled, key))
+    """Return the keys of the sections of which ``-m expression`` may select checks."""
+    keys = tuple(keys)
+    compiled = _compiled(expression)
+    if compiled is None:
+        return keys
+    marks = {MARK, *(PREFIX + key for key in keys)}
+    return tuple(
+        key
+        for key in keys
+        if any(
+            _evaluate(compiled, {MARK: True, PREFIX + key: True} | others)
+            for others in _combinations(expression, marks)
+        )
+    )
 
 
-def _only_excludes(expression: str) -> bool:
-    """Tell whether *expression* selects what has no readiness mark, as ``not readiness`` does."""
-    compiled = Expression.compile(expression)
-    keys = {name.removeprefix(PREFIX) for name in _NAMES_READINESS.findall(expression)}
-    return not any(_selects(compiled, key) for key in keys)
+def _compiled(expression: str) -> Expression | None:
+    try:
+        return Expression.compile(expression) if expression else None
+    except Exception:  # noqa: BLE001 - of a type of pytest's own, which says itself what is wrong
+        return None
 
 
-def _selects(compiled: Expression, key: str) -> bool:
-    names = {MARK, PREFIX + key}
+def _combinations(expression: str, marks: set[str]) -> Iterator[dict[str, bool]]:
+    """Yield every way in which the marks of others in *expression* may be there or not."""
+    others = sorted({*_WORDS.findall(expression)} - marks - {"and", "or", "not"})
+    if len(others) > MOST_NAMES:
+        yield from (dict.fromkeys(others, there) for there in (False, True))
+        return
+    for there in itertools.product((False, True), repeat=len(others)):
+        yield dict(zip(others, there, strict=True))
 
+
+def _evaluate(compiled: Expression, there: Mapping[str, bool]) -> bool:
     def matches(name: str, /, **_: str | int | bool | None) -> bool:
-        return name in names
+        return there.get(name, False)
 
     return compiled.evaluate(matches)
