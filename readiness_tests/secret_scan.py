@@ -61,18 +61,31 @@ def env_files_in_history(root: Path) -> list[str]:
 
 
 def _detect(root: Path, names: list[str]) -> dict[str, list[dict[str, object]]]:
-    words = ["scan", "--no-verify", f"--exclude-lines={IGNORED_LINES}", "--", *names]
-    done = subprocess.run(
-        [sys.executable, "-m", "detect_secrets", "-C", str(root), *words],
-        env=clean_environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode != 0:
-        raise RuntimeError(f"detect-secrets gave up: {done.stderr[-500:]}")
-    results: dict[str, list[dict[str, object]]] = json.loads(done.stdout)["results"]
-    return results
+    """Return what detect-secrets finds in files of *root*; it must also find a planted key."""
+    with tempfile.TemporaryDirectory(prefix="rustybt-canary-") as folder:
+        canary = Path(folder, "canary.txt")
+        canary.write_text(f"access_key = '{planted_key()}'\n", "utf-8")
+        words = ["scan", "--no-verify", f"--exclude-lines={IGNORED_LINES}", "--"]
+        done = subprocess.run(
+            [sys.executable, "-m", "detect_secrets", *words, str(canary), *names],
+            # it looks for files below the working directory, and passes over what is not there
+            cwd=root,
+            env=clean_environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode != 0:
+            raise RuntimeError(f"detect-secrets gave up: {done.stderr[-500:]}")
+        results: dict[str, list[dict[str, object]]] = json.loads(done.stdout)["results"]
+        if not results.pop(str(canary), None):
+            raise RuntimeError("detect-secrets did not find the key planted to test it")
+        return results
+
+
+def planted_key() -> str:
+    """Return what looks like a cloud access key, and is none; this file does not show it whole."""
+    return "AKIA" + "Q7ZM4KX2" + "T9PB3WDN"
 
 
 def _unexcused(found: dict[str, list[dict[str, object]]], excused: set[object]) -> Iterator[str]:

@@ -107,7 +107,7 @@ def test_no_secret_in_the_code(checkout: Checkout, evidence: Evidence) -> None:
 @test_no_secret_in_the_code.fails_when
 def a_key_is_written_in_the_code(checkout: Checkout) -> None:
     """A module holds an access key."""
-    checkout.write("rustybt/keys.py", f'"""Keys."""\n\nACCESS = "{_planted_key()}"\n')
+    checkout.write("rustybt/keys.py", f'"""Keys."""\n\nACCESS = "{secret_scan.planted_key()}"\n')
 
 
 @ready.security("2.1.4")
@@ -262,7 +262,7 @@ def test_no_credential_was_ever_committed(checkout: Checkout, evidence: Evidence
 @test_no_credential_was_ever_committed.fails_when
 def a_key_is_committed_and_removed_again(checkout: Checkout) -> None:
     """A commit adds a key, and the next one takes it back."""
-    path = checkout.write("notes.txt", f'access_key = "{_planted_key()}"\n')
+    path = checkout.write("notes.txt", f'access_key = "{secret_scan.planted_key()}"\n')
     sandbox.commit_all(checkout.root, "Add notes")
     path.unlink()
     sandbox.commit_all(checkout.root, "Remove notes")
@@ -300,11 +300,6 @@ def _require_fresh(dated: datetime, evidence: Evidence) -> None:
     if not limit.met_by(f"{age:.2f}"):
         evidence.unproven(f"the vulnerability database is {age:.1f} days old, expected {limit}")
     evidence.expect("database_age", limit, observed=f"{age:.2f}")
-
-
-def _planted_key() -> str:
-    """Return what looks like a cloud access key, without being one in this file."""
-    return "AKIA" + "Q7ZM4KX2" + "T9PB3WDN"
 
 
 def _opens(deployment: Deployment) -> str:
