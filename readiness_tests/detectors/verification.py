@@ -152,8 +152,9 @@ class _Trial:
         """Try every validator and return the outcomes in order."""
         processes = max(1, min(self.limits.processes, 2, len(validators)))
         free: SimpleQueue[_Judge] = SimpleQueue()
+        reliable: dict[str, bool] = {}
         for number in range(processes):
-            free.put(_Judge(self.new(f"copy-{number}"), self.limits.seconds, {}))
+            free.put(_Judge(self.new(f"copy-{number}"), self.limits.seconds, reliable))
 
         def attempt(validator: Validator) -> Outcome:
             judge = free.get()

@@ -153,8 +153,10 @@ def copy_tree(origin: Path, target: Path) -> None:
 
 def _listed_by_git(origin: Path) -> list[str] | None:
     command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    # A hook that runs this has variables that point git to another repository.
+    env = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     try:
-        done = subprocess.run(command, cwd=origin, capture_output=True, check=False)
+        done = subprocess.run(command, cwd=origin, env=env, capture_output=True, check=False)
     except OSError:
         return None
     names = [name for name in os.fsdecode(done.stdout).split("\0") if name]

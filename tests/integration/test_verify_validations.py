@@ -328,6 +328,16 @@ def test_hanging_without_the_validator_is_no_notice(tmp_path: Path) -> None:
     assert finding.message == "check: no test failed within 4 seconds"
 
 
+def test_tests_that_cannot_be_repeated_tell_nothing(tmp_path: Path) -> None:
+    """A module that can be imported once in each copy cannot be asked again."""
+    once = "from pathlib import Path\nPath('imported').mkdir()\n"
+    root = small(tmp_path, CHECK, once + TEST)
+
+    (finding,) = verify_validators(root, ["shop"]).findings
+
+    assert finding.message.startswith("check: its tests cannot be run alone")
+
+
 @pytest.mark.parametrize(
     ("package", "message"),
     [
@@ -374,6 +384,18 @@ def test_without_git_caches_stay_behind(tmp_path: Path) -> None:
 
     copied = [p for p in (tmp_path / "there").rglob("*") if p.is_file()]
     assert sorted(p.name for p in copied) == ["a.py", "b.csv"]
+
+
+def test_a_machine_without_git_copies_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No git, no repository: the folder is copied."""
+    root = make(tmp_path / "here", {"a.py": ""})
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    copy_tree(root, tmp_path / "there")
+
+    assert (tmp_path / "there" / "a.py").is_file()
 
 
 def test_a_run_tells_its_last_line(tmp_path: Path) -> None:

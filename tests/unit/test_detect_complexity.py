@@ -68,3 +68,11 @@ def test_a_refusal_by_ruff_is_an_error(tmp_path: Path) -> None:
 
     with pytest.raises(DetectorError, match="ruff failed with code 2"):
         scan_complexity([tmp_path], maximum=-1)
+
+
+def test_a_run_without_an_end_is_an_error(tmp_path: Path) -> None:
+    """Ruff that does not answer in time has found nothing out."""
+    (tmp_path / "module.py").write_text("x = 1\n")
+
+    with pytest.raises(DetectorError, match="ruff could not be run"):
+        scan_complexity([tmp_path], seconds=1e-6)

@@ -133,6 +133,15 @@ def test_code_that_is_nested_too_deeply_is_a_finding(tmp_path: Path) -> None:
     assert [f.rule for f in scan_constants([tmp_path]).findings] == ["too-deep"]
 
 
+def test_code_that_python_cannot_parse_is_a_finding(tmp_path: Path) -> None:
+    """Where the interpreter gives up or the detector does, the file is reported."""
+    (tmp_path / "deep.py").write_bytes(b"+".join([b"1"] * 20_000))
+
+    (finding,) = scan_constants([tmp_path]).findings
+
+    assert finding.rule in {"syntax-error", "too-deep"}
+
+
 def test_odd_escapes_of_a_foreign_file_warn_nobody() -> None:
     """Warnings of the parser are not ours to give."""
     assert parse(b"x = '\\d'\n").lines[0] == "x = '\\d'"

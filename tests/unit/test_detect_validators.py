@@ -328,11 +328,33 @@ def test_after_init_only_the_refusals_go(tmp_path: Path) -> None:
     assert names["y"] == 1
 
 
-@pytest.mark.parametrize("code", ["def check(x) -> Report: return Report(x)\n"])
-def test_what_cannot_be_told_is_refused(tmp_path: Path, code: str) -> None:
+def test_a_translated_exception_is_not_raised_either(tmp_path: Path) -> None:
+    """A raise in a handler is a refusal like any other."""
+    code = """\
+    def check(x) -> Result:
+        try:
+            return Result(x)
+        except KeyError as error:
+            raise ValueError(x) from error
+    """
+
+    assert "raise" not in neutral(tmp_path, code)
+
+
+def test_what_cannot_be_told_is_refused(tmp_path: Path) -> None:
     """No type, no protocol, no guard: guessing would prove nothing."""
     with pytest.raises(NotNeutralisableError, match="it has no guard"):
-        neutral(tmp_path, code)
+        neutral(tmp_path, "def check(x) -> Report: return Report(x)\n")
+
+
+def test_a_function_without_a_body_is_refused_and_can_be_observed() -> None:
+    """A docstring alone decides nothing."""
+    code = "calls = []\ndef check(x):\n    'Doc.'\n"
+    validator = Validator("a.py", 2, 1, "check", "name")
+
+    with pytest.raises(NotNeutralisableError, match="it has no body"):
+        neutralise(code, validator)
+    assert run(observe(code, validator, "calls.append(1)") + "check(1)\n")["calls"] == [1]
 
 
 def test_a_function_on_one_line_stays_on_it(tmp_path: Path) -> None:
@@ -370,6 +392,8 @@ def test_a_text_without_the_validator_is_an_error(tmp_path: Path) -> None:
 
     with pytest.raises(LookupError, match="check is not in the text"):
         neutralise("\ndef check(x): return x\n", validator)
+    with pytest.raises(LookupError, match="<lambda> is not in the text"):
+        neutralise("f = lambda x: x\n", Validator("a.py", 1, 1, "<lambda>", "AfterValidator"))
 
 
 @pytest.mark.parametrize(
