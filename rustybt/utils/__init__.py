@@ -1,0 +1,1 @@
+"""Import paths that the production checklist names."""
