@@ -104,6 +104,10 @@ class Book:
             self.orders[order.client_id] = working
             self._update(working, OrderState.ACCEPTED, now)
 
+    def has_group(self, group_id: str | None) -> bool:
+        """Tell whether orders of a group of that name are open."""
+        return group_id in self._groups
+
     def cancel(self, client_id: str, now: datetime) -> None:
         """End an order, unless it has ended already and that was reported."""
         working = self.orders.get(client_id)

@@ -189,12 +189,10 @@ class Matcher:
     ) -> None:
         """Take *orders*, one or a whole group, to work, or refuse them all."""
         expiries = [self._expiry(order, now) for order in orders]
-        reasons: list[str] = []
-        for order, expires in zip(orders, expiries, strict=True):
-            if expires is not None and expires <= now:
-                reasons.append(f"its time was over at {expires}")
-            else:
-                reasons.append(refusal(book.instrument, order, price))
+        reasons = [
+            _reason(book, order, expires, price, now)
+            for order, expires in zip(orders, expiries, strict=True)
+        ]
         if any(reasons):
             self._refuse(orders, reasons, now)
             return
@@ -298,6 +296,17 @@ def _check_group(orders: Sequence[Order], group: OrderGroup | None) -> None:
         )
     if len({order.symbol for order in orders}) > 1:
         raise ExecutionError(f"group {group_id!r} trades more than one symbol")
+
+
+def _reason(
+    book: Book, order: Order, expires: datetime | None, price: Decimal | None, now: datetime
+) -> str:
+    """Say why *order* is not taken now, nothing if it is."""
+    if expires is not None and expires <= now:
+        return f"its time was over at {expires}"
+    if book.has_group(order.group):
+        return f"group {order.group!r} has open orders"
+    return refusal(book.instrument, order, price)
 
 
 def _known_price(seen: BarView | Quote | None, order: Order) -> Decimal | None:
