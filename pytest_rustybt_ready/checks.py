@@ -114,6 +114,8 @@ class CheckHooks:
         items = [item for item in report.result or [] if isinstance(item, pytest.Item)]
         problems = [*self._note(items), *case_problems(items)]
         if problems:
+            # pytest will not look into the module's classes any more
+            problems += self._note(_inside_classes(report.result))
             report.outcome = "failed"
             report.longrepr = "\n".join(dict.fromkeys(problems))
             report.result = []
@@ -123,10 +125,7 @@ class CheckHooks:
     def pytest_collection_modifyitems(
         self, config: pytest.Config, items: list[pytest.Item]
     ) -> None:
-        """Take in what was marked after it was collected, and leave out what nobody asked for."""
-        problems = self._note(item for item in items if CHECK_KEY not in item.stash)
-        if problems:
-            raise pytest.UsageError("\n".join(problems))
+        """Leave out what nobody asked for."""
         if self._only_checks or self._prefixes:
             kept = [item for item in items if self._asked_for(item)]
             dropped = [item for item in items if not self._asked_for(item)]
@@ -135,7 +134,10 @@ class CheckHooks:
                 items[:] = kept
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """Note which checks were selected, after every plugin had its say."""
+        """Note which checks were selected, after every plugin had its say: some add marks."""
+        problems = self._note(item for item in session.items if CHECK_KEY not in item.stash)
+        if problems:
+            raise pytest.UsageError("\n".join(problems))
         infos = (item.stash.get(CHECK_KEY, None) for item in session.items)
         self.selected = {info.check for info in infos if info is not None}
 
@@ -337,6 +339,15 @@ class CheckHooks:
         # pytest's own representation keeps its colours unless there is something to hide
         if text and redact(text) != text:
             report.longrepr = redact(text)
+
+
+def _inside_classes(nodes: Iterable[object]) -> Iterator[pytest.Item]:
+    """Yield the tests inside of the classes among *nodes*."""
+    for node in nodes:
+        if isinstance(node, pytest.Class):
+            inner = list(node.collect())
+            yield from (item for item in inner if isinstance(item, pytest.Item))
+            yield from _inside_classes(inner)
 
 
 def _started(call: pytest.CallInfo[None]) -> datetime:

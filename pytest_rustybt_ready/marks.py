@@ -14,6 +14,7 @@ import pytest
 
 P = ParamSpec("P")
 C = TypeVar("C", bound=Callable[..., object])
+T = TypeVar("T")
 
 MARK = "readiness"
 PREFIX = "ready_"
@@ -72,6 +73,16 @@ class Check(Protocol[P]):
     def fails_when(self, *, case: str) -> Callable[[C], C]: ...
 
 
+class Marker(Protocol):
+    """What ``@ready.<section>(…)`` gives: it marks a test, or every test of a class."""
+
+    @overload
+    def __call__(self, check: type[T], /) -> type[T]: ...
+
+    @overload
+    def __call__(self, check: Callable[P, None], /) -> Check[P]: ...
+
+
 class SectionMark:
     """The decorator of one section."""
 
@@ -79,10 +90,13 @@ class SectionMark:
         self.key = key
 
     @overload
+    def __call__(self, check: type[T], /) -> type[T]: ...
+
+    @overload
     def __call__(self, check: Callable[P, None], /) -> Check[P]: ...
 
     @overload
-    def __call__(self, *ids: str) -> Callable[[Callable[P, None]], Check[P]]: ...
+    def __call__(self, *ids: str) -> Marker: ...
 
     def __call__(self, *args: Any) -> Any:
         """Claim the items called *args*, or mark a supporting check when given the test itself."""
