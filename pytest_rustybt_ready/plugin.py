@@ -90,10 +90,21 @@ def pytest_configure(config: pytest.Config) -> None:
     if request.asked:
         from pytest_rustybt_ready.run import start
 
+        look_nowhere_else(config, ready_paths(config))
         start(config, request)
     else:
         marks = frozenset({MARK, *(PREFIX + key for key in titles)})
         leave_alone(config, NotAsked(ready_paths(config), marks))
+
+
+def look_nowhere_else(config: pytest.Config, folders: tuple[Path, ...]) -> None:
+    """Collect only the folders of checks when no path was named and testpaths names them.
+
+    An ordinary test that cannot be collected is a finding of a check, not the end of the run.
+    """
+    if config.args_source is config.ArgsSource.TESTPATHS:
+        kept = [arg for arg in config.args if Path(arg).resolve() in folders]
+        config.args[:] = kept or config.args
 
 
 def leave_alone(config: pytest.Config, not_asked: NotAsked) -> None:
