@@ -21,6 +21,7 @@ class NotAsked(NamedTuple):
     marks: frozenset[str]
 
 
+ONLY_CHECKS_KEY = pytest.StashKey[bool]()
 NOT_ASKED_KEY = pytest.StashKey[NotAsked]()
 
 
@@ -84,27 +85,22 @@ def pytest_configure(config: pytest.Config) -> None:
         line = f"{PREFIX}{key}(*ids): a check of the section {title!r}; it claims the items named"
         config.addinivalue_line("markers", line)
 
-    from pytest_rustybt_ready.selection import REQUEST_KEY, ready_paths, request_of
+    from pytest_rustybt_ready.selection import (
+        REQUEST_KEY,
+        asks_for_nothing_else,
+        ready_paths,
+        request_of,
+    )
 
     request = config.stash[REQUEST_KEY] = request_of(config, titles)
     if request.asked:
         from pytest_rustybt_ready.run import start
 
-        look_nowhere_else(config, ready_paths(config))
+        config.stash[ONLY_CHECKS_KEY] = asks_for_nothing_else(config, request, titles)
         start(config, request)
     else:
         marks = frozenset({MARK, *(PREFIX + key for key in titles)})
         leave_alone(config, NotAsked(ready_paths(config), marks))
-
-
-def look_nowhere_else(config: pytest.Config, folders: tuple[Path, ...]) -> None:
-    """Collect only the folders of checks when no path was named and testpaths names them.
-
-    An ordinary test that cannot be collected is a finding of a check, not the end of the run.
-    """
-    if config.args_source is config.ArgsSource.TESTPATHS:
-        kept = [arg for arg in config.args if Path(arg).resolve() in folders]
-        config.args[:] = kept or config.args
 
 
 def leave_alone(config: pytest.Config, not_asked: NotAsked) -> None:
@@ -126,9 +122,25 @@ def section_titles(config: pytest.Config) -> dict[str, str]:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Leave the folders of readiness checks alone unless they were asked for."""
+    """Leave the folders of readiness checks alone unless they were asked for.
+
+    Where nothing else was asked for, leave files without checks alone: an ordinary test that cannot
+    be imported is for a check to find, and must not end the run.
+    """
+    if config.stash.get(ONLY_CHECKS_KEY, False):
+        return ignores_without_checks(collection_path, config)
     not_asked = config.stash.get(NOT_ASKED_KEY, None)
     return True if not_asked and collection_path in not_asked.folders else None
+
+
+def ignores_without_checks(path: Path, config: pytest.Config) -> bool | None:
+    """Return True for a test module outside of the folders of checks that has no check in it."""
+    from pytest_rustybt_ready.selection import holds_checks, ready_paths
+
+    if path.suffix != ".py" or path.name in ("__init__.py", "conftest.py"):
+        return None
+    inside = any(path.is_relative_to(folder) for folder in ready_paths(config))
+    return None if inside or holds_checks(path) else True
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -54,11 +54,20 @@ def request_of(config: pytest.Config, keys: Iterable[str]) -> Request:
         return Request(by_mark, by_option, tuple(paths), narrow)
     expression = config.option.markexpr or ""
     by_mark = asks(expression, keys)
-    by_option = not expression and any(config.getoption(name, None) for name in OPTIONS)
+    given = (config.getoption(name, None) not in (None, False, []) for name in OPTIONS)
+    by_option = not expression and any(given)
     named = config.args_source is config.ArgsSource.ARGS
     paths = tuple(readiness_args(config)) if named and (by_mark or not expression) else ()
     narrow = bool(config.option.keyword) or any("::" in arg for arg in paths)
     return Request(by_mark, by_option, paths, narrow)
+
+
+def asks_for_nothing_else(config: pytest.Config, request: Request, keys: Iterable[str]) -> bool:
+    """Tell whether only checks were asked for: by options, or by readiness marks alone."""
+    if not request.asked or request.paths or config.args_source is config.ArgsSource.ARGS:
+        return False
+    marks = {MARK, *(PREFIX + key for key in keys), "and", "or", "not"}
+    return set(_WORDS.findall(config.option.markexpr or "")) <= marks
 
 
 def readiness_args(config: pytest.Config) -> Iterator[str]:
