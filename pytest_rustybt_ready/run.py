@@ -34,6 +34,7 @@ from pytest_rustybt_ready.selection import Request, ready_paths
 from pytest_rustybt_ready.subject import (
     SUBJECT_KEY,
     changes_of,
+    copy_of,
     find_subject,
     redactor_of,
     subject_of,
@@ -124,6 +125,7 @@ class Run:
         self.record: Record | None = None
         self.notes: list[str] = []
         self.report_error = ""
+        self._subject: Subject | None = None
         self._collecting = False
         self._stopped = False
         self._ended: set[str] = set()
@@ -134,7 +136,9 @@ class Run:
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self) -> None:
         """Find out what is judged, before anything touches it."""
-        self.config.stash[SUBJECT_KEY] = find_subject(self.config)
+        self._subject = find_subject(self.config)
+        # others get a copy: whatever they do to it, the verdict is on what was found
+        self.config.stash[SUBJECT_KEY] = copy_of(self._subject)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection(self) -> None:
@@ -178,11 +182,11 @@ class Run:
         self.infos |= self.hooks.checks
         self.selected |= self.hooks.selected
         listing = not self._collecting and exitstatus == pytest.ExitCode.OK
-        if self.config.option.collectonly or listing or SUBJECT_KEY not in self.config.stash:
+        if self.config.option.collectonly or listing or self._subject is None:
             return
         normal = exitstatus in (*JUDGED, pytest.ExitCode.NO_TESTS_COLLECTED)
         self._stopped |= bool(not normal or session.shouldstop or session.shouldfail)
-        self.record = self._make_record()
+        self.record = self._make_record(self._subject)
         self._save(self.record)
         if exitstatus in JUDGED:
             others = session.testsfailed - self._own_failures
@@ -217,9 +221,8 @@ class Run:
         self.gaps[f"a worker died while it ran {check}"] = None
         self.results.append(_not_run(check, "its worker process died", now()))
 
-    def _make_record(self) -> Record:
+    def _make_record(self, subject: Subject) -> Record:
         finished = now()
-        subject = subject_of(self.config)
         inputs = Inputs(
             checklist=self.checklist,
             stage=options.stage(self.config),

@@ -37,7 +37,11 @@ def find_subject(config: pytest.Config) -> Subject:
         tree=checkout.tree_digest(root, ignore=own),
         host=host_fingerprint(),
     )
-    # through plain values: the facts are the run's own from here on, whoever holds the original
+    return copy_of(subject)
+
+
+def copy_of(subject: Subject) -> Subject:
+    """Return *subject* with texts that JSON can hold and a dictionary of its own."""
     return msgspec.convert(_cleaned(msgspec.to_builtins(subject)), Subject)
 
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import dedent
-from typing import TYPE_CHECKING
 
+import jinja2  # noqa: F401 - see below
 import pytest
 
-if TYPE_CHECKING:
-    from pytest_rustybt_ready.record import Record
+# All that a run imports is imported here: a run in this process forgets the modules that it
+# imported itself, but not their classes, and the next one would have two of each.
+from pytest_rustybt_ready import record, run
+from pytest_rustybt_ready.record import Record
+from pytest_rustybt_ready.report import html, terminal
+
+LOADED = (run, html, terminal)
 
 CHECKLIST = """
 title = "A small checklist"
@@ -77,8 +81,6 @@ class Run:
     @property
     def record(self) -> Record:
         """Read the record; that verifies it, too."""
-        from pytest_rustybt_ready import record
-
         return record.load(self.folder / "readiness.json")
 
     @property
@@ -168,9 +170,6 @@ class Project:
 @pytest.fixture
 def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Project:
     """Return an empty project. Only this plugin is loaded in its runs: others would cost time."""
-    # a run in this process forgets the modules that it imported, but not their classes
-    for name in ("run", "record", "report.terminal", "report.html"):
-        importlib.import_module(f"pytest_rustybt_ready.{name}")
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     monkeypatch.setenv("PYTEST_ADDOPTS", "-p pytest_rustybt_ready.plugin -p no:cacheprovider")
     monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)
