@@ -6,6 +6,7 @@ import ast
 import re
 from typing import TYPE_CHECKING
 
+from readiness_tests.detectors.source import Function, Source
 from readiness_tests.detectors.syntax import (
     Names,
     Place,
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
     from readiness_tests.detectors.families import Families
     from readiness_tests.detectors.finding import Finding
-    from readiness_tests.detectors.source import Source
 
 _UNFINISHED = re.compile(
     r"\b(coming soon|not (yet )?implemented|not implemented yet|under construction"
@@ -32,6 +32,7 @@ _UNFINISHED = re.compile(
 _OUTPUT = frozenset(
     {"print", "echo", "secho", "write", "debug", "info", "warning", "error", "critical", "log"}
 )
+_EXPLAINED = re.compile(r"noqa:[\w\s,]*\bBLE001\b[\w\s,]*[^\w\s,].*[^\W\d_]{2,}")
 _BROAD = frozenset({"Exception", "BaseException"})
 _LIFECYCLE = frozenset({"__init__", "__del__", "__enter__", "__exit__", "__aexit__"})
 
@@ -71,14 +72,17 @@ def _may_do_nothing(place: Place, names: Names, families: Families) -> bool:
     if is_declaration(place, names) or _is_generic_base(place, names):
         return True
     body = place.node.body
-    explained = _is_explained(place, names) or _is_hook(place, families)
-    return has_docstring(body) and len(body) == 1 and explained
+    if not has_docstring(body):
+        return False
+    if len(body) > 1:
+        return _is_refusal(body[1:]) and _is_default(place, families)
+    return _is_explained(place, names) or _is_event(place) or _is_default(place, families)
 
 
 def _is_generic_base(place: Place, names: Names) -> bool:
     # The first function of a single dispatch is the refusal of every type not registered.
     decorated = {last_part(names.resolve(node)) for node in place.node.decorator_list}
-    refuses = isinstance(place.node.body[-1], ast.Raise)
+    refuses = _is_refusal(without_docstring(place.node.body))
     return refuses and not decorated.isdisjoint({"singledispatch", "singledispatchmethod"})
 
 
@@ -86,26 +90,32 @@ def _is_explained(place: Place, names: Names) -> bool:
     """Return whether a docstring is all that this kind of function needs.
 
     So it is for steps of a life cycle with nothing to do, for an `@override` that does nothing on
-    purpose, for command groups, which exist for their help text, and for fixtures that only ask
-    for other fixtures.
+    purpose, for command groups, which exist for their help text, for fixtures that only ask for
+    other fixtures, and for functions inside a test, which are its subject.
     """
     decorated = {last_part(names.resolve(node)) for node in place.node.decorator_list}
     if place.node.name in _LIFECYCLE and place.owner is not None:
+        return True
+    if any(isinstance(n, Function) and n.name.startswith("test_") for n in place.outside):
         return True
     if "fixture" in decorated:
         return bool(place.parameters)
     return not decorated.isdisjoint({"override", "group", "callback"})
 
 
-def _is_hook(place: Place, families: Families) -> bool:
-    """Return whether a method is there to be overridden, and need not be.
+def _is_event(place: Place) -> bool:
+    """Return whether a method is an optional hook: an `on_...` of a class without bases."""
+    is_root = place.owner is not None and not place.owner.bases
+    return is_root and place.node.name.startswith("on_")
 
-    Either a scanned class does override it, or it is an `on_...` of a class without bases.
-    """
-    if place.owner is None:
-        return False
-    is_event = place.node.name.startswith("on_") and not place.owner.bases
-    return is_event or families.is_default(place.owner.name, place.node.name)
+
+def _is_default(place: Place, families: Families) -> bool:
+    """Return whether a scanned class overrides the method."""
+    return place.owner is not None and families.is_default(place.owner.name, place.node.name)
+
+
+def _is_refusal(body: Sequence[ast.stmt]) -> bool:
+    return len(body) == 1 and isinstance(body[0], ast.Raise)
 
 
 def _is_hollow(node: ast.ClassDef) -> bool:
@@ -124,9 +134,8 @@ def _announces_absence(node: ast.Call | ast.Raise) -> bool:
 
 def _swallowed(source: Source, node: ast.AST, names: Names) -> Iterator[Finding]:
     if isinstance(node, ast.Try | ast.TryStar):
-        for handler in filter(lambda h: _is_swallowing(h, names), node.handlers):
-            # With an `else`, doing nothing for a named exception is a branch like any other.
-            if not node.orelse or _is_broad(handler.type, names):
+        for handler in node.handlers:
+            if _is_silent(node, handler, names) or _gives_all_up(source, handler, names):
                 caught = ast.unparse(handler.type) if handler.type else "every exception"
                 message = f"swallows {caught}: handle it, or name it in contextlib.suppress"
                 yield source.finding(handler, "swallowed-exception", message)
@@ -137,10 +146,22 @@ def _swallowed(source: Source, node: ast.AST, names: Names) -> Iterator[Finding]
             yield source.finding(node, "swallowed-exception", message)
 
 
-def _is_swallowing(handler: ast.ExceptHandler, names: Names) -> bool:
-    if all(isinstance(s, ast.Pass) or _is_text(s) for s in handler.body):
-        return True
-    return _is_broad(handler.type, names) and all(map(_gives_up, handler.body))
+def _is_silent(node: ast.Try | ast.TryStar, handler: ast.ExceptHandler, names: Names) -> bool:
+    if not all(isinstance(s, ast.Pass) or _is_text(s) for s in handler.body):
+        return False
+    # With an `else`, doing nothing for a named exception is a branch like any other.
+    return not node.orelse or _is_broad(handler.type, names)
+
+
+def _gives_all_up(source: Source, handler: ast.ExceptHandler, names: Names) -> bool:
+    """Return whether *handler* turns every exception into a constant, or moves on, unexplained.
+
+    The explanation is the one that the linter wants for a broad handler: `noqa: BLE001 - why`.
+    """
+    if not _is_broad(handler.type, names) or not all(map(_gives_up, handler.body)):
+        return False
+    _, comment = source.comments.get(handler.lineno, (0, ""))
+    return not _EXPLAINED.search(comment)
 
 
 def _is_text(statement: ast.stmt) -> bool:

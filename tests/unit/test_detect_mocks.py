@@ -194,6 +194,9 @@ def test_words_of_a_name() -> None:
         "class A: ...",
         "class A:\n    class B: pass",
         "def test_x(): pass",
+        "def test_x():\n    def check(): pass\n    assert check",
+        "class A:\n  def f(self): raise NotImplementedError\nclass B(A):\n  def f(self): g()",
+        "class A:\n    def on_bar(self, x):\n        'Go.'\n        raise NotImplementedError",
         "import pytest\n@pytest.fixture\ndef broker():\n    '''A broker.'''",
         "from functools import singledispatch\n@singledispatch\ndef f(x): pass",
         "import functools\n@functools.cache\ndef f(x): ...",
@@ -233,6 +236,15 @@ def test_what_announces_its_own_absence_is_found(tmp_path: Path, code: str) -> N
         "def f():\n    try:\n        return g()\n    except Exception:\n        return False",
         "def f():\n    try:\n        return g()\n    except:\n        return",
         "try:\n    f()\nexcept Exception:\n    pass\nelse:\n    g()",
+        "try:\n    f()\nexcept Exception:  # noqa: BLE001 - who cares\n    pass",
+        (
+            "for x in y:\n    try:\n        f()\n"
+            "    except Exception:  # noqa: BLE001\n        continue"
+        ),
+        (
+            "for x in y:\n    try:\n        f()\n"
+            "    except Exception:  # noqa: S112 - why\n        break"
+        ),
         "import contextlib\nwith contextlib.suppress(Exception): f()",
         "from contextlib import suppress as quiet\nwith quiet(A, BaseException): f()",
         "import contextlib, builtins\nwith contextlib.suppress(builtins.Exception): f()",
@@ -298,8 +310,13 @@ INNOCENT = [
     "class A:\n    def __exit__(self, *args: object) -> None:\n        '''Nothing to release.'''",
     "class A:\n    def on_bar(self, bar) -> None:\n        '''Called with each bar.'''",
     (
+        (
+            "class A:\n  def f(self):\n    'Do.'\n"
+            "    raise NotImplementedError\nclass B(A):\n  def f(self): g()"
+        ),
+        "def test_it():\n    @subject\n    def check():\n        'Hold.'\n    assert check",
         "class A:\n    def check(self):\n        '''Nothing here.'''\n"
-        "class B(A):\n    def check(self): f()"
+        "class B(A):\n    def check(self): f()",
     ),
     (
         "from typing import override\nclass A(B):\n"
@@ -314,6 +331,11 @@ INNOCENT = [
     "try:\n    f()\nexcept ValueError:\n    g()",
     "try:\n    f()\nexcept Exception:\n    raise",
     "try:\n    f()\nexcept Exception:\n    log.exception('x')\n    pass",
+    (
+        "for x in y:\n    try: f()\n"
+        "    except Exception:  # noqa: BLE001 - a plugin's\n        continue"
+    ),
+    "for x in y:\n    try: f()\n    except Exception:  # noqa: S112, BLE001 -- why\n        break",
     "try:\n    f()\nexcept StopIteration:\n    pass\nelse:\n    raise RuntimeError",
     "for x in y:\n    try:\n        f()\n    except KeyError:\n        continue",
     "def f():\n    try:\n        return g()\n    except KeyError:\n        return None",
