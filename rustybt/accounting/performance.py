@@ -74,7 +74,7 @@ def _compounded(rate: float, periods: float) -> float | None:
     if rate <= -1:
         return None
     try:
-        return _finite((1 + rate) ** periods - 1)
+        return float((1 + rate) ** periods - 1)
     except OverflowError:
         return None
 
@@ -93,8 +93,8 @@ def returns_of(equity: ArrayLike | Sequence[Decimal]) -> Floats:
 
 def total_return(returns: ArrayLike) -> float | None:
     """Return what all *returns* compound to; ``None`` without any period."""
-    array = _array("returns", returns)
-    return float(np.nanprod(array + 1) - 1) if array.size else None
+    growth = _growth(returns)
+    return float(growth[-1] - 1) if growth.size > 1 else None
 
 
 def annual_return(returns: ArrayLike, *, periods: float = TRADING_DAYS) -> float | None:
@@ -145,8 +145,8 @@ class Drawdown(Struct, frozen=True, kw_only=True):
     """The deepest fall of equity below an earlier peak.
 
     *depth* is negative, a fraction of the peak. The points count periods from the start, 0 being
-    before the first return; *recovery* is ``None`` when the peak was not reached again. *duration*
-    is the number of periods from peak to recovery, or to the end.
+    before the first return: *peak* is the last one at the peak, *recovery* the first one there
+    again, or ``None``. *duration* is the number of periods from peak to recovery, or to the end.
     """
 
     depth: float
@@ -159,7 +159,11 @@ class Drawdown(Struct, frozen=True, kw_only=True):
 def _growth(returns: ArrayLike) -> Floats:
     """Return the value of 1 invested: one point more than *returns*, missing ones earning 0."""
     array = np.nan_to_num(_array("returns", returns), nan=0.0)
-    return np.concatenate(([1.0], np.cumprod(array + 1)))
+    with np.errstate(over="ignore"):
+        growth = np.concatenate(([1.0], np.cumprod(array + 1)))
+    if not np.isfinite(growth).all():
+        raise InvalidValueError("returns", ["they compound to more than a float can hold"])
+    return growth
 
 
 def max_drawdown(returns: ArrayLike) -> Drawdown | None:
@@ -188,8 +192,9 @@ def _deepest(growth: Floats) -> Drawdown | None:
     trough = int(depths.argmin())
     if depths[trough] >= -_NOISE:
         return None
-    peak = int(growth[: trough + 1].argmax())
-    after = np.flatnonzero(growth[trough:] >= growth[peak] * (1 - _NOISE))
+    level = peaks[trough] * (1 - _NOISE)
+    peak = int(np.flatnonzero(growth[:trough] >= level)[-1])
+    after = np.flatnonzero(growth[trough:] >= level)
     recovery = trough + int(after[0]) if after.size else None
     end = growth.size - 1 if recovery is None else recovery
     return Drawdown(
@@ -259,7 +264,8 @@ def beta(returns: ArrayLike, benchmark: ArrayLike) -> float | None:
     if _deviation(theirs) is None:
         return None
     residual = theirs - theirs.mean()
-    return _finite(float((residual * ours).mean() / np.square(residual).mean()))
+    variance = float(np.square(residual).mean())
+    return _finite(float((residual * ours).mean()) / variance) if variance else None
 
 
 def alpha(

@@ -145,23 +145,21 @@ def to_step(value: Decimal, step: Decimal, rounding: Rounding) -> Decimal:
 
 def _adjustment(count: Decimal, rest: Decimal, step: Decimal, rounding: Rounding) -> int:
     """Return what to add to *count*, a quotient truncated towards zero that left *rest*."""
-    away = -1 if rest < ZERO else 1
-    if rounding is Rounding.UP:
-        return away
-    if rounding is Rounding.FLOOR:
-        return min(away, 0)
-    if rounding is Rounding.CEILING:
-        return max(away, 0)
-    if rounding is Rounding.DOWN:
-        return 0
+    away = -1 if rest.is_signed() else 1
     doubled = add(rest, rest).copy_abs()
     odd = bool(EXACT.remainder(count, 2))
-    return away if doubled > step or (doubled == step and odd) else 0
+    return {
+        Rounding.DOWN: 0,
+        Rounding.UP: away,
+        Rounding.FLOOR: min(away, 0),
+        Rounding.CEILING: max(away, 0),
+        Rounding.NEAREST: away if doubled > step or (doubled == step and odd) else 0,
+    }[rounding]
 
 
 def is_multiple(value: Decimal, step: Decimal) -> bool:
     """Tell whether *value* is a whole number of positive *step*."""
-    return to_step(value, step, Rounding.DOWN) == value
+    return to_step(value, step, Rounding.FLOOR) == value
 
 
 def text(value: Decimal) -> str:

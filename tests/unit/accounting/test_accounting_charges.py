@@ -44,8 +44,12 @@ def test_the_year_of_the_rate_can_be_chosen() -> None:
 def test_time_counts_to_the_microsecond() -> None:
     """A microsecond of a huge loan is not nothing."""
     tick = timedelta(microseconds=1)
-    exact = borrow_charge(D(-31_536_000_000_000), D(1), tick, cent=CENT)
-    assert exact == 1
+    loan = D(-31_536_000_000_000)
+    assert borrow_charge(loan, D(1), tick, cent=CENT) == 1
+    ages = timedelta(days=730_000)
+    assert borrow_charge(loan, D(1), ages + tick, cent=CENT) == 63_072_000_000_000_001
+    year = timedelta(days=365_000, microseconds=1)
+    assert borrow_charge(loan, D(1), year * 2, cent=CENT, year=year) == 2 * -loan
 
 
 @pytest.mark.parametrize(

@@ -77,6 +77,27 @@ def test_a_year_has_252_periods_unless_told_otherwise() -> None:
         assert statistic(returns) != statistic(returns, periods=365)
 
 
+def test_returns_that_compound_beyond_floats_are_refused() -> None:
+    """No drawdown and no total can be told of them."""
+    for statistic in (perf.total_return, perf.max_drawdown, perf.longest_drawdown):
+        with pytest.raises(
+            InvalidValueError, match=r"^returns is not valid: they compound to more"
+        ):
+            statistic([1e200, 1e200])
+
+
+def test_missing_periods_do_not_move_equity() -> None:
+    """A drawdown goes on through them."""
+    found = perf.max_drawdown([0.25, NAN, -0.5, NAN, 0.0])
+    assert found == perf.Drawdown(depth=-0.5, peak=2, trough=3, recovery=None, duration=3)
+
+
+def test_a_slope_beyond_floats_is_not_defined() -> None:
+    """A benchmark that all but stands still explains nothing."""
+    assert perf.beta([1e300, -1e300, 1e300], [1e-150, -1e-150, 2e-150]) is None
+    assert perf.beta([0.1, -0.1, 0.2], [1e-200, -1e-200, 2e-200]) is None
+
+
 def test_what_is_required_is_subtracted() -> None:
     """A risk-free rate or a required return lowers the ratio as if every return were lower."""
     returns = [0.01, -0.02, 0.03, 0.01]
@@ -157,6 +178,9 @@ def test_returns_of_an_equity_curve() -> None:
     assert perf.returns_of([100.0]).tolist() == []
     assert perf.returns_of([]).tolist() == []
     assert perf.returns_of([100, 0]).tolist() == [-1.0]
+    assert perf.returns_of([0.5, 0.25]).tolist() == [-0.5]
+    with pytest.raises(InvalidValueError, match=r"^equity is not valid: they contain an infinity"):
+        perf.returns_of([1, math.inf])
 
 
 @pytest.mark.parametrize("equity", [[0, 1], [100, 0, 1], [-1, 1]])
@@ -192,9 +216,7 @@ def test_where_the_deepest_drawdown_was(
     found = perf.max_drawdown(returns_to(*equity))
     assert found is not None
     assert found.depth == near(depth)
-    # A peak that was reached twice counts from the first time.
-    assert (found.trough, found.recovery) == points[1:3]
-    assert found.duration == (found.recovery or len(equity)) - found.peak
+    assert (found.peak, found.trough, found.recovery, found.duration) == points
 
 
 def test_a_drawdown_by_hand() -> None:
@@ -214,7 +236,7 @@ def test_the_drawdown_of_an_equity_curve() -> None:
         depth=-0.25, peak=1, trough=2, recovery=4, duration=3
     )
     assert perf.equity_drawdown([100.0, 100.0, 0.0]) == perf.Drawdown(
-        depth=-1.0, peak=0, trough=2, recovery=None, duration=2
+        depth=-1.0, peak=1, trough=2, recovery=None, duration=1
     )
     assert perf.equity_drawdown([]) is None
     assert perf.equity_drawdown([1.0, 2.0]) is None
@@ -336,6 +358,14 @@ def test_series_of_different_length_are_refused(statistic: Statistic) -> None:
     assert str(caught.value) == ("benchmark is not valid: it has 1 periods, the returns have 2")
 
 
+def test_the_bad_series_of_a_comparison_is_named() -> None:
+    """The returns or the benchmark."""
+    with pytest.raises(InvalidValueError, match=r"^returns is not valid: they contain"):
+        perf.beta([math.inf], [0.1])
+    with pytest.raises(InvalidValueError, match=r"^benchmark is not valid: they contain"):
+        perf.beta([0.1], [math.inf])
+
+
 def test_win_rate_counts_profits_above_zero() -> None:
     """Breaking even is not winning."""
     assert perf.win_rate([D(1), D(-1), D(0), D("0.01")]) == 0.5
@@ -356,6 +386,7 @@ def test_exposure_is_the_mean_share_of_equity() -> None:
     """Point by point, missing points left out."""
     assert perf.exposure([0, 50, 150, NAN], [100, 100, 100, 100]) == near(2 / 3)
     assert perf.exposure([100, 100], [50, 200]) == near(1.25)
+    assert perf.exposure([0.25], [0.5]) == 0.5
     assert perf.exposure([], []) is None
     assert perf.exposure([1, 1], [1, 0]) is None
     assert perf.exposure([1, 1], [-1, 1]) is None
@@ -372,6 +403,7 @@ def test_turnover_is_what_was_traded_over_equity_a_year() -> None:
     """100 a period on 1000 is a tenth a period."""
     assert perf.turnover([100, 0, 200], [1000, 900, 1100], periods=12) == near(1.2)
     assert perf.turnover([100, 0, 200], [1000, 900, 1100]) == near(25.2)
+    assert perf.turnover([0.25], [0.5], periods=2) == 1
     assert perf.turnover([], []) is None
     assert perf.turnover([1], [0]) is None
     assert perf.turnover([1], [-1]) is None
@@ -380,6 +412,7 @@ def test_turnover_is_what_was_traded_over_equity_a_year() -> None:
 def test_the_summary_holds_each_statistic() -> None:
     """Every field is what its function returns, with the same options."""
     returns, benchmark = [0.01, -0.03, 0.02, 0.015, -0.005], [0.01, -0.02, 0.01, 0.02, 0.0]
+    returns, benchmark = returns * 2, benchmark * 2
     profits: Sequence[Decimal] = [D(5), D(-2)]
     made = perf.summarise(
         returns, profits, benchmark=benchmark, risk_free=0.001, periods=12, cutoff=0.2

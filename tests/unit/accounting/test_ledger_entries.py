@@ -208,6 +208,16 @@ def test_a_split_of_a_reduced_position_keeps_its_cost(method: CostMethod) -> Non
     assert abs(subtract(add(half, half), before.cost)) < D("1E-38")
 
 
+@pytest.mark.parametrize(("method", "cost"), [("average", "2100"), ("fifo", "2300")])
+def test_the_cost_method_survives_a_split(method: str, cost: str) -> None:
+    """What is bought afterwards is averaged, or stays a lot of its own."""
+    ledger = holding(("10", "100"), method=CostMethod(method))
+    ledger.book(split(2, 1))
+    ledger.apply(trade("x", Side.BUY, "20", "90"))
+    ledger.apply(trade("y", Side.SELL, "10", "90"))
+    assert ledger.position("SPY").cost == D(cost)
+
+
 def test_the_fraction_of_a_reverse_split_is_paid_out() -> None:
     """25 shares 1 for 10 are 2 shares and half a share in cash, its cost gone with it."""
     ledger = holding(("25", "10"))
@@ -342,6 +352,8 @@ def test_a_snapshot_brings_back_the_same_ledger(method: CostMethod) -> None:
     assert back.state() == state
     assert back.method is method
     more: list[Fill | BookEntry] = [trade("n", Side.SELL, "20", "50"), moved("1", "m9")]
+    more += [trade("b", Side.BUY, "40", "60"), trade("d", Side.BUY, "7", "70")]
+    more.append(trade("s", Side.SELL, "5", "65"))
     for fact in more:
         assert back.record(fact) == ledger.record(fact)
     assert back.state() == ledger.state()

@@ -47,7 +47,8 @@ def problems_of(build: Any, **changes: Any) -> tuple[str, ...]:
     """Return what is wrong with the value that *build* makes of *changes*."""
     with pytest.raises(InvalidValueError) as caught:
         build(**changes)
-    assert "'SPY'" in caught.value.what or "symbol" in changes
+    symbol = changes.get("symbol", "SPY")
+    assert caught.value.what == f"{'bar' if build is bar else 'quote'} of {symbol!r}"
     return caught.value.problems
 
 

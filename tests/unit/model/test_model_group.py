@@ -144,7 +144,10 @@ def test_a_group_has_different_members(
 
 def test_a_groups_kind_is_a_member() -> None:
     """Text is converted at the edges."""
-    with pytest.raises(InvalidValueError, match=r"GroupKind\.OCO, GroupKind\.BRACKET, not 'oco'"):
+    with pytest.raises(
+        InvalidValueError,
+        match=r"kind must be one of GroupKind\.OCO, GroupKind\.BRACKET, not 'oco'",
+    ):
         OrderGroup("g", "oco", ("a", "b"))  # type: ignore[arg-type]  # the wrong type is the point
 
 

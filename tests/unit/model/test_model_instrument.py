@@ -84,6 +84,13 @@ def test_price_bounds_must_be_numbers_of_any_sign(name: str) -> None:
     assert problems_of(**{name: 1.5}) == (expected,)
 
 
+@pytest.mark.parametrize("name", ["quantity", "notional", "price"])
+def test_a_bad_bound_is_not_compared(name: str) -> None:
+    """A float above the maximum, or a maximum below a float, is one problem."""
+    assert len(problems_of(**{f"min_{name}": 5.5, f"max_{name}": D(1)})) == 1
+    assert len(problems_of(**{f"min_{name}": D(5), f"max_{name}": 1.5})) == 1
+
+
 def test_the_problem_of_one_bound_does_not_hide_the_other() -> None:
     """Both bounds are looked at even if the first is wrong."""
     found = problems_of(min_price=1.5, max_price="2", min_quantity=D(-1), max_quantity=D(0))

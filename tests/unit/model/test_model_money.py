@@ -75,8 +75,11 @@ def test_text_that_is_no_plain_number_is_refused(given: str) -> None:
 )
 def test_a_number_beyond_the_limits_is_refused(given: str | int | Decimal) -> None:
     """What exact arithmetic could not carry is refused where it comes in."""
-    with pytest.raises(InvalidValueError, match="36 significant digits, 18 of them before"):
-        money.decimal(given)
+    with pytest.raises(
+        InvalidValueError, match="36 significant digits, 18 of them before"
+    ) as caught:
+        money.decimal(given, "price")
+    assert caught.value.what == "price"
 
 
 def test_an_unnamed_number_is_called_number() -> None:
@@ -195,6 +198,13 @@ def test_rounding_works_on_steps_that_are_no_power_of_ten() -> None:
     huge = D("1000000000000000.0000000000003")
     assert str(money.to_step(huge, D("1E-12"), Rounding.UP)) == "1000000000000000.000000000001"
     assert str(money.to_step(D("2.2504"), D("0.0001"), Rounding.DOWN)) == "2.2504"
+
+
+def test_a_direction_may_be_given_by_its_name_but_not_made_up() -> None:
+    """The text of a direction means it; anything else is an error, not a silent default."""
+    assert money.to_step(D("1.9"), D(1), "down") == 1  # type: ignore[arg-type]  # text on purpose
+    with pytest.raises(KeyError):
+        money.to_step(D("1.9"), D(1), "sideways")  # type: ignore[arg-type]  # nonsense on purpose
 
 
 @pytest.mark.parametrize("step", ["0", "-0.01"])
