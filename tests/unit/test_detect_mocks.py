@@ -310,14 +310,11 @@ INNOCENT = [
     "class A:\n    def __exit__(self, *args: object) -> None:\n        '''Nothing to release.'''",
     "class A:\n    def on_bar(self, bar) -> None:\n        '''Called with each bar.'''",
     (
-        (
-            "class A:\n  def f(self):\n    'Do.'\n"
-            "    raise NotImplementedError\nclass B(A):\n  def f(self): g()"
-        ),
-        "def test_it():\n    @subject\n    def check():\n        'Hold.'\n    assert check",
-        "class A:\n    def check(self):\n        '''Nothing here.'''\n"
-        "class B(A):\n    def check(self): f()",
+        "class A:\n  def f(self):\n    'Do.'\n    raise NotImplementedError\n"
+        "class B(A):\n  def f(self): g()"
     ),
+    "def test_it():\n    @subject\n    def check():\n        'Hold.'\n    assert check",
+    "class A:\n  def check(self):\n    'Nothing here.'\nclass B(A):\n  def check(self): f()",
     (
         "from typing import override\nclass A(B):\n"
         "    @override\n    def f(self):\n        '''Drop it.'''"
