@@ -43,7 +43,7 @@ def body_findings(source: Source, names: Names, families: Families) -> Iterator[
         if _does_nothing(place.node.body) and not _may_do_nothing(place, names, families):
             message = f"{place.qualname} does nothing: implement it or delete it"
             yield source.finding(place.node, "empty-body", message)
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         yield from _swallowed(source, node, names)
         if isinstance(node, ast.ClassDef) and _is_hollow(node):
             message = f"{node.name} is an empty class: implement it or delete it"

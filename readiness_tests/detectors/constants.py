@@ -77,10 +77,10 @@ def scan_constants(paths: Iterable[str | Path]) -> Scan:
 
 def hardcoded(source: Source, families: Families) -> Iterator[Finding]:
     """Yield a finding for each function of one module whose answers are hardcoded."""
-    names = Names(source.tree)
-    module = Values(names, module_bindings(source.tree))
+    names = Names(source.nodes)
+    module = Values(names, module_bindings(source))
     found = list(places(source.tree))
-    tabled = _tabled(source.tree)
+    tabled = _tabled(source)
     variants = {name for name, count in Counter(p.qualname for p in found).items() if count > 1}
     for place in found:
         answer = None if _is_exempt(place, names) else _answer(place.node, module)
@@ -116,11 +116,11 @@ def _rule(place: Place, answer: _Answer, *, excused: bool) -> str | None:
     return "hardcoded-answer" if promises and answer.is_number and is_root else None
 
 
-def _tabled(tree: ast.Module) -> set[str]:
+def _tabled(source: Source) -> set[str]:
     """Return the names of functions that stand together in a table of the module."""
-    functions = {node.name for node in ast.walk(tree) if isinstance(node, Function)}
+    functions = {node.name for node in source.functions()}
     found: set[str] = set()
-    for node in own_nodes(tree):
+    for node in own_nodes(source.tree):
         if isinstance(node, ast.Dict | ast.Tuple | ast.List):
             listed = functions & set(_referred(node))
             found |= listed if len(listed) > 1 else set()

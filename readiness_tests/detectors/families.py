@@ -29,8 +29,8 @@ class Families:
             self._learn(source)
 
     def _learn(self, source: Source) -> None:
-        names = Names(source.tree)
-        for node in ast.walk(source.tree):
+        names = Names(source.nodes)
+        for node in source.nodes:
             if isinstance(node, ast.ClassDef):
                 bases = {last_part(names.resolve(base)) for base in node.bases}
                 self._bases[node.name] |= bases

@@ -54,7 +54,7 @@ _INTERPRETERS = frozenset({"exec", "eval", "compile", "builtins.exec", "builtins
 
 def library_findings(source: Source, names: Names) -> Iterator[Finding]:
     """Yield a finding for each way in which a mock library enters the module."""
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         for library in sorted(set(_libraries_at(node, names))):
             yield source.finding(node, "mock-library", f"uses the mock library {library}")
         for fixture in sorted(set(_fixtures_at(node, names))):
@@ -114,8 +114,9 @@ def _modules_in_text(text: str) -> Iterator[str]:
         tree = ast.parse(text)
     except (SyntaxError, ValueError):
         return
-    names = Names(tree)
-    for node in ast.walk(tree):
+    nodes = list(ast.walk(tree))
+    names = Names(nodes)
+    for node in nodes:
         yield from _modules_at(node, names)
 
 

@@ -45,7 +45,7 @@ def scan_mocks(paths: Iterable[str | Path], *, strict: bool = True) -> Scan:
 
 def stand_ins(source: Source, families: Families, *, strict: bool) -> list[Finding]:
     """Return every stand-in in one module, whatever its comments allow."""
-    names = Names(source.tree)
+    names = Names(source.nodes)
     found = [*library_findings(source, names), *name_findings(source)]
     found += body_findings(source, names, families)
     found += patch_findings(source, names) if strict else []

@@ -78,7 +78,7 @@ def _find(text: str, validator: Validator) -> Place | ast.Lambda:
         at = (place.node.lineno, place.node.col_offset)
         if place.qualname == validator.qualname and at == wanted:
             return place
-    raise LookupError(f"{validator.label} is not in the text")
+    raise LookupError(f"{validator} is not in the text")
 
 
 def _passing(place: Place, how: str) -> str | None:

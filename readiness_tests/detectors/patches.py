@@ -29,8 +29,8 @@ def patch_findings(
     `os.environ`; `setenv`, `chdir` and `syspath_prepend` are free), and plain assignment, `del`,
     `setattr` or `delattr` on what was imported from *product*.
     """
-    patchers = {"monkeypatch"} | set(_patchers(source.tree, names))
-    for node in ast.walk(source.tree):
+    patchers = {"monkeypatch"} | set(_patchers(source, names))
+    for node in source.nodes:
         target = _patched_by_fixture(node, patchers, names)
         if target:
             yield source.finding(node, "patched", f"replaces {target} with monkeypatch")
@@ -40,9 +40,9 @@ def patch_findings(
                 yield source.finding(node, "patched", f"changes {origin} from outside")
 
 
-def _patchers(tree: ast.AST, names: Names) -> Iterator[str]:
+def _patchers(source: Source, names: Names) -> Iterator[str]:
     """Yield the names that hold a MonkeyPatch: parameters, `with ... as`, assignments."""
-    for node in ast.walk(tree):
+    for node in source.nodes:
         match node:
             case ast.arg(arg=name, annotation=annotation) if _is_patcher(annotation, names):
                 yield name

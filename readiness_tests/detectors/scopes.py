@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from readiness_tests.detectors.source import Function
+    from readiness_tests.detectors.source import Function, Source
 
 Bindings = Mapping[str, Sequence[ast.expr | None]]
 """The expressions that each name is bound to; None stands for a value from elsewhere."""
@@ -40,13 +40,13 @@ def function_bindings(node: Function | ast.Lambda) -> Bindings:
     return bound
 
 
-def module_bindings(tree: ast.Module) -> Bindings:
+def module_bindings(source: Source) -> Bindings:
     """Return what each name of a module is bound to; what may change comes from elsewhere."""
     bound: dict[str, list[ast.expr | None]] = {}
-    for name, value in _bound_in(tree):
+    for name, value in _bound_in(source.tree):
         changes = isinstance(value, ast.List | ast.Set | ast.Dict)
         bound.setdefault(name, []).append(None if changes else value)
-    for node in ast.walk(tree):
+    for node in source.nodes:
         if isinstance(node, ast.Global):
             for name in node.names:
                 bound.setdefault(name, []).append(None)

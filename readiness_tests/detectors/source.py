@@ -21,11 +21,15 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A parsed file: its text by lines, its syntax tree and its comments by line number."""
+    """A parsed file: its text by lines, its syntax tree and its comments by line number.
+
+    `nodes` are all nodes of the tree, listed once because every rule goes through them.
+    """
 
     path: str
     lines: tuple[str, ...]
     tree: ast.Module
+    nodes: tuple[ast.AST, ...] = field(repr=False)
     comments: dict[int, tuple[int, str]] = field(repr=False)
 
     def finding(self, node: ast.AST, rule: str, message: str) -> Finding:
@@ -40,7 +44,7 @@ class Source:
 
     def functions(self) -> list[Function]:
         """Return every function and method, however deeply nested."""
-        return [node for node in ast.walk(self.tree) if isinstance(node, Function)]
+        return [node for node in self.nodes if isinstance(node, Function)]
 
 
 def discover(paths: Iterable[str | Path]) -> list[Path]:
@@ -113,7 +117,8 @@ def parse(data: bytes, name: str = "<text>") -> Source:
         warnings.simplefilter("ignore")  # an odd escape in a foreign file is not our business
         tree = ast.parse(data, filename=name)
     encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
-    return Source(name, tuple(data.decode(encoding).split("\n")), tree, _comments(data))
+    lines = tuple(data.decode(encoding).split("\n"))
+    return Source(name, lines, tree, tuple(ast.walk(tree)), _comments(data))
 
 
 def _comments(data: bytes) -> dict[int, tuple[int, str]]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from readiness_tests.detectors.source import Function
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 _DECLARATIONS = frozenset(
     {"abstractmethod", "abstractproperty", "abstractclassmethod", "abstractstaticmethod"}
@@ -18,11 +18,11 @@ _DECLARATIONS = frozenset(
 
 
 class Names:
-    """The dotted origin of each name that a module imports."""
+    """The dotted origin of each name that a module, given as its nodes, imports."""
 
-    def __init__(self, tree: ast.AST) -> None:
+    def __init__(self, nodes: Iterable[ast.AST]) -> None:
         self._origin: dict[str, str] = {}
-        for node in ast.walk(tree):
+        for node in nodes:
             if isinstance(node, ast.Import):
                 self._origin.update(map(_bound_by_import, node.names))
             elif isinstance(node, ast.ImportFrom):

@@ -56,8 +56,7 @@ class Validator:
     qualname: str
     how: str
 
-    @property
-    def label(self) -> str:
+    def __str__(self) -> str:
         """Name the validator for people: `rustybt/model/money.py:12 check_currency`."""
         return f"{self.path}:{self.line} {self.qualname}"
 
@@ -74,7 +73,7 @@ def find_validators(sources: Sequence[Source], root: Path) -> list[Validator]:
 class _Module:
     path: str
     name: str
-    tree: ast.Module
+    source: Source
     names: Names
 
     @classmethod
@@ -82,10 +81,10 @@ class _Module:
         path = Path(source.path).resolve().relative_to(root.resolve())
         parts = path.with_suffix("").parts
         name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-        return cls(path.as_posix(), name, source.tree, Names(source.tree))
+        return cls(path.as_posix(), name, source, Names(source.nodes))
 
     def validators(self, used: dict[str, str]) -> Iterator[Validator]:
-        for place in places(self.tree):
+        for place in places(self.source.tree):
             has_body = bool(without_docstring(place.node.body))
             if has_body and not is_declaration(place, self.names):
                 how = self._how(place) or used.get(f"{self.name}.{place.qualname}")
@@ -118,7 +117,7 @@ class _Module:
         yield from ((node, how) for node, how in self._uses() if isinstance(node, ast.Lambda))
 
     def _uses(self) -> Iterator[tuple[ast.expr, str]]:
-        for node in ast.walk(self.tree):
+        for node in self.source.nodes:
             if isinstance(node, ast.Call):
                 yield from self._uses_at(node)
 

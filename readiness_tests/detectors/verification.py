@@ -162,7 +162,7 @@ class _Trial:
                 outcome = judge.outcome(validator, runners[validator])
             finally:
                 free.put(judge)
-            self.tell(f"{validator.label}: {outcome.noticed_by or outcome.problem}")
+            self.tell(f"{validator}: {outcome.noticed_by or outcome.problem}")
             return outcome
 
         with ThreadPoolExecutor(processes) as pool:

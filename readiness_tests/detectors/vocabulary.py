@@ -48,7 +48,7 @@ def name_findings(source: Source) -> list[Finding]:
     """
     claims = {node.name for node in source.functions() if _states_a_claim(node)}
     seen: dict[str, Finding] = {}
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         for name in filter(is_stand_in, _names_at(node)):
             finding = source.finding(node, "mock-name", f"{name} is named like a stand-in")
             seen[name] = min(seen.get(name, finding), finding)
