@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from rustybt.accounting import performance as perf
 
 thousand = settings(max_examples=1000, deadline=None)
-series = st.lists(st.integers(-9_000, 22_000), max_size=24).map(
+series = st.lists(st.integers(-9_000, 22_000), max_size=14).map(
     lambda drawn: [value / 100_000 if value <= 20_000 else math.nan for value in drawn]
 )
-pairs = st.lists(st.tuples(st.integers(-9_000, 20_000), st.integers(-9_000, 20_000)), max_size=20)
+pairs = st.lists(st.tuples(st.integers(-9_000, 20_000), st.integers(-9_000, 20_000)), max_size=12)
 rates = st.integers(0, 50).map(lambda value: value / 100_000)
 
 
@@ -99,7 +99,7 @@ def test_comparisons_with_a_benchmark_agree(drawn: list[tuple[int, int]], rate: 
 
 
 @thousand
-@given(st.lists(st.integers(1, 10**6), min_size=2, max_size=20))
+@given(st.lists(st.integers(1, 10**6), min_size=2, max_size=12))
 def test_returns_lead_from_the_first_to_the_last_equity(points: list[int]) -> None:
     """Compounded, the returns of a curve are its total return, whatever lies between."""
     returns = perf.returns_of([Decimal(point) for point in points])
@@ -108,7 +108,7 @@ def test_returns_lead_from_the_first_to_the_last_equity(points: list[int]) -> No
 
 
 @thousand
-@given(st.lists(st.integers(1, 50), min_size=1, max_size=20))
+@given(st.lists(st.integers(1, 50), min_size=1, max_size=12))
 def test_drawdowns_are_those_of_a_search(points: list[int]) -> None:
     """Depth and longest time under water, against looking at every pair of points."""
     curve = [10, *points]
