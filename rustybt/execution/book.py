@@ -12,13 +12,12 @@ from rustybt.execution.groups import Group
 from rustybt.execution.latency import Requests
 from rustybt.execution.market import BarScene, QuoteScene, path
 from rustybt.execution.working import ALWAYS, NEVER, Bounds, Working, traded_before
-from rustybt.model.event import OrderFilled, OrderUpdated
+from rustybt.model.event import OrderFilled, OrderReplaced, OrderUpdated
 from rustybt.model.fill import Fill, Liquidity
 from rustybt.model.group import Reaction
 from rustybt.model.instrument import Side
 from rustybt.model.money import ZERO, add, subtract
 from rustybt.model.order import OrderState, TimeInForce
-from rustybt.model.replacement import OrderReplaced
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from rustybt.model.event import OrderFilled, OrderUpdated
-from rustybt.model.replacement import OrderReplaced
+from rustybt.model.event import OrderFilled, OrderReplaced, OrderUpdated
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

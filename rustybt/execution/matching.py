@@ -147,7 +147,7 @@ class Matcher:
     ) -> list[VenueEvent]:
         """Give the open order with the client id of *terms* their quantity, price and trigger.
 
-        The reply is an :class:`~rustybt.model.replacement.OrderReplaced`, or an update that says
+        The reply is an :class:`~rustybt.model.event.OrderReplaced`, or an update that says
         why not. Raise :class:`~rustybt.execution.errors.UnknownOrderError` if it is not open.
         """
         self._check_seen(seen, now)

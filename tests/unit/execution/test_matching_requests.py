@@ -39,6 +39,12 @@ COIN = Instrument(
     min_notional=D(10),
 )
 
+THREE_REASONS = (
+    "quantity 0.0055 is off the lot 0.001",
+    "quantity 0.0055 is below the minimum 0.01",
+    "notional 2.7500 is below the minimum 10",
+)
+
 
 def test_an_accepted_order_has_a_venue_id(venue: Any) -> None:
     """That is what the first event says."""
@@ -59,11 +65,7 @@ def test_an_accepted_order_has_a_venue_id(venue: Any) -> None:
         ("buy 0.01 stop_limit trigger=2000 price=2000.01", "price 2000.01 is off the tick 0.1"),
         ("buy 0.01 limit price=500", "notional 5.00 is below the minimum 10"),
         ("buy 6 limit price=500", "quantity 6 is above the maximum 5"),
-        (
-            "buy 0.0055 limit price=500",
-            "quantity 0.0055 is off the lot 0.001; quantity 0.0055 is below the minimum 0.01; "
-            + "notional 2.7500 is below the minimum 10",
-        ),
+        ("buy 0.0055 limit price=500", "; ".join(THREE_REASONS)),
         # Both prices have the same problem with the quantity: it is named once.
         ("buy 6 stop_limit trigger=500 price=501", "quantity 6 is above the maximum 5"),
     ],
