@@ -158,7 +158,8 @@ class Project:
 
     def run(self, *args: str, plugins: tuple[object, ...] = ()) -> Run:
         """Run pytest in this process; without arguments, ``-m readiness``."""
-        result = self.pytester.runpytest_inprocess(*(args or ("-m", "readiness")), plugins=plugins)
+        asked = args or ("-m", "readiness")
+        result = self.pytester.runpytest_inprocess(*asked, plugins=plugins, no_reraise_ctrlc=True)
         return Run(int(result.ret), result, self.root / "readiness-report")
 
     def spawn(self, *args: str) -> Run:
@@ -171,6 +172,6 @@ class Project:
 def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Project:
     """Return an empty project. Only this plugin is loaded in its runs: others would cost time."""
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
-    monkeypatch.setenv("PYTEST_ADDOPTS", "-p pytest_rustybt_ready.plugin -p no:cacheprovider")
+    monkeypatch.setenv("PYTEST_ADDOPTS", "-p pytest_rustybt_ready.plugin")
     monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)
     return Project(pytester)
