@@ -6,7 +6,7 @@
 from rustybt.accounting.charges import borrow_charge, funding_charge
 from rustybt.accounting.errors import LedgerError, MissingPriceError, UnknownInstrumentError
 from rustybt.accounting.ledger import Ledger
-from rustybt.accounting.portfolio import Valuation, value
+from rustybt.accounting.portfolio import Valuation, equity, value
 from rustybt.accounting.state import Account, CostMethod, LedgerState, Position
 from rustybt.accounting.trades import RoundTrip, round_trips
 
@@ -22,6 +22,7 @@ __all__ = [
     "UnknownInstrumentError",
     "Valuation",
     "borrow_charge",
+    "equity",
     "funding_charge",
     "round_trips",
     "value",

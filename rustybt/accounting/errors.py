@@ -10,7 +10,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from rustybt.errors import RustyBTError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 class LedgerError(RustyBTError):
@@ -23,3 +28,11 @@ class UnknownInstrumentError(LedgerError):
 
 class MissingPriceError(LedgerError):
     """A valuation lacks prices or exchange rates; the message lists all of them."""
+
+    @classmethod
+    def of(cls, missing: Sequence[str]) -> MissingPriceError:
+        """Return the error for a valuation that lacks all that is *missing*."""
+        return cls(
+            f"a valuation lacks the {', the '.join(missing)}",
+            expected="a price for each open position and a rate for each other currency",
+        )

@@ -21,94 +21,20 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from rustybt.accounting.errors import LedgerError, UnknownInstrumentError
-from rustybt.accounting.lots import Lot, Lots
-from rustybt.accounting.state import Account, BookState, CostMethod, LedgerState, Position
-from rustybt.model.errors import ConflictingFillError
+from rustybt.accounting.book import Book
+from rustybt.accounting.errors import LedgerError, MissingPriceError, UnknownInstrumentError
+from rustybt.accounting.state import Account, CostMethod, LedgerState, Position
 from rustybt.model.event import CashMoved, Charged, DividendPaid
 from rustybt.model.fill import Fill
-from rustybt.model.instrument import Instrument, InstrumentKind, Side
+from rustybt.model.instrument import Side
 from rustybt.model.money import ZERO, Rounding, add, multiply, product, subtract, to_step
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from decimal import Decimal
 
     from rustybt.model.event import BookEntry, SharesSplit
-
-
-class _Book:
-    """One instrument's running account."""
-
-    __slots__ = (
-        "base",
-        "charges",
-        "fees",
-        "income",
-        "instrument",
-        "lots",
-        "multiplier",
-        "proceeds",
-        "quote",
-        "trades",
-    )
-
-    def __init__(self, instrument: Instrument, *, averaged: bool) -> None:
-        self.instrument = instrument
-        self.quote = instrument.quote
-        # The currency in which a fee makes the position smaller; only coins are delivered.
-        self.base = instrument.base if instrument.kind is InstrumentKind.SPOT else None
-        self.multiplier = instrument.multiplier
-        self.lots = Lots(averaged=averaged)
-        self.proceeds = self.fees = self.income = self.charges = ZERO
-        self.trades: dict[str, tuple[Decimal, Decimal]] = {}
-
-    def knows(self, fill: Fill, quantity: Decimal) -> bool:
-        """Tell whether *fill* was booked before; raise if another trade has its id."""
-        known = self.trades.get(fill.trade_id)
-        if known is None:
-            return False
-        if known == (quantity, fill.price):
-            return True
-        raise ConflictingFillError(
-            f"trade {fill.trade_id!r} of {fill.symbol} was booked as {known[0]} at {known[1]}"
-            f" and is now reported as {quantity} at {fill.price}",
-            expected="one trade per trade id",
-            remedy="stop trading and reconcile with the venue",
-        )
-
-    def position(self) -> Position:
-        """Return this account as a value."""
-        return Position(
-            symbol=self.instrument.symbol,
-            quantity=self.lots.quantity,
-            multiplier=self.multiplier,
-            cost=self.lots.cost(),
-            proceeds=self.proceeds,
-            fees=self.fees,
-            income=self.income,
-            charges=self.charges,
-        )
-
-    def state(self) -> BookState:
-        """Return this account for a snapshot."""
-        return BookState(
-            instrument=self.instrument,
-            lots=tuple(Lot(lot.quantity, lot.basis, lot.per) for lot in self.lots.open),
-            proceeds=self.proceeds,
-            fees=self.fees,
-            income=self.income,
-            charges=self.charges,
-            trades=dict(self.trades),
-        )
-
-    def restore(self, state: BookState) -> None:
-        """Take over what *state* says."""
-        lots = [Lot(lot.quantity, lot.basis, lot.per) for lot in state.lots]
-        self.lots = Lots(lots, averaged=self.lots.averaged)
-        self.proceeds, self.fees = state.proceeds, state.fees
-        self.income, self.charges = state.income, state.charges
-        self.trades = dict(state.trades)
+    from rustybt.model.instrument import Instrument
 
 
 class Ledger:
@@ -122,7 +48,8 @@ class Ledger:
         self, instruments: Iterable[Instrument] = (), *, method: CostMethod = CostMethod.AVERAGE
     ) -> None:
         self.method = method
-        self._books: dict[str, _Book] = {}
+        self._books: dict[str, Book] = {}
+        self._margined: list[Book] = []
         self._cash: dict[str, Decimal] = {}
         self._deposits: dict[str, Decimal] = {}
         self._income: dict[str, Decimal] = {}
@@ -141,8 +68,10 @@ class Ledger:
         """
         book = self._books.get(instrument.symbol)
         if book is None:
-            averaged = self.method is CostMethod.AVERAGE
-            self._books[instrument.symbol] = _Book(instrument, averaged=averaged)
+            book = Book(instrument, averaged=self.method is CostMethod.AVERAGE)
+            self._books[instrument.symbol] = book
+            if instrument.is_margined:
+                self._margined.append(book)
             return
         for name in ("kind", "base", "quote", "multiplier"):
             ours, theirs = getattr(book.instrument, name), getattr(instrument, name)
@@ -244,12 +173,12 @@ class Ledger:
                 expected=f"whole lots of {book.instrument.lot}, or a price to pay for the rest",
                 remedy="give the price at which fractions are paid out",
             )
-        book.lots = lots
         if lost and entry.price is not None:
             value = product(lost, entry.price, book.multiplier)
             amount = to_step(value, entry.cent, Rounding.NEAREST)
             book.proceeds = add(book.proceeds, amount)
             self._add(self._cash, book.quote, amount)
+        book.lots = lots
 
     def _pay_other_fee(self, currency: str, fee: Decimal) -> None:
         """Take a fee from the cash of a currency that the instrument has no part in."""
@@ -261,7 +190,7 @@ class Ledger:
         """Add *amount* to what there is in *currency*."""
         amounts[currency] = add(amounts.get(currency, ZERO), amount)
 
-    def _book(self, symbol: str) -> _Book:
+    def _book(self, symbol: str) -> Book:
         """Return the book of *symbol*."""
         try:
             return self._books[symbol]
@@ -290,6 +219,12 @@ class Ledger:
         """Return the units held of *symbol*, negative when short."""
         return self._book(symbol).lots.quantity
 
+    def quantities(self) -> dict[str, Decimal]:
+        """Return the units held of each open position, negative when short."""
+        return {
+            symbol: book.lots.quantity for symbol, book in self._books.items() if book.lots.quantity
+        }
+
     def position(self, symbol: str) -> Position:
         """Return the position in *symbol*, flat or not."""
         return self._book(symbol).position()
@@ -305,9 +240,32 @@ class Ledger:
     def cash(self, currency: str) -> Decimal:
         """Return what there is of *currency* to pay with; 0 for one never seen."""
         result = self._cash.get(currency, ZERO)
-        for book in self._books.values():
-            if book.quote == currency and book.instrument.is_margined:
+        for book in self._margined:
+            if book.quote == currency:
                 result = add(result, book.lots.cost())
+        return result
+
+    def worth(self, prices: Mapping[str, Decimal]) -> dict[str, Decimal]:
+        """Return, per currency, what cash and positions are worth together at *prices*.
+
+        Contracts count with their gain. This is the quick way to equity, exact like the long one.
+        Raise :class:`~rustybt.accounting.errors.MissingPriceError` listing each open position
+        without a price.
+        """
+        result = dict(self._cash)
+        unpriced = []
+        for symbol, book in self._books.items():
+            quantity = book.lots.quantity
+            if not quantity:
+                continue
+            price = prices.get(symbol)
+            if price is None:
+                unpriced.append(symbol)
+            else:  # a contract's cost is missing from this cash: its whole value makes up for it
+                value = multiply(multiply(quantity, price), book.multiplier)
+                result[book.quote] = add(result[book.quote], value)
+        if unpriced:
+            raise MissingPriceError.of([f"price of {symbol}" for symbol in sorted(unpriced)])
         return result
 
     def account(self, currency: str) -> Account:

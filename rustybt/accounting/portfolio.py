@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from rustybt.accounting.errors import LedgerError, MissingPriceError
-from rustybt.model.money import ONE, ZERO, add, divide, multiply, subtract
+from rustybt.model.money import ONE, ZERO, add, divide, multiply, subtract, total
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -94,6 +94,25 @@ def value(
     return Valuation(currency=currency, **sums.amounts)
 
 
+def equity(
+    ledger: Ledger,
+    prices: Mapping[str, Decimal],
+    *,
+    currency: str,
+    rates: Mapping[str, Decimal] | None = None,
+) -> Decimal:
+    """Return the equity that :func:`value` would, without the rest of it.
+
+    Much faster, for whoever asks at each order; the arguments and errors are the same.
+    """
+    worth = ledger.worth(prices)
+    known = _checked(rates or {}, currency)
+    missing = sorted(worth.keys() - known.keys())
+    if missing:
+        raise MissingPriceError.of([f"rate of {each}" for each in missing])
+    return total(multiply(amount, known[each]) for each, amount in worth.items())
+
+
 class _Sums:
     """The amounts of a valuation, added up in its currency."""
 
@@ -141,7 +160,4 @@ def _require(
     missing = [f"price of {symbol}" for symbol in unpriced]
     missing += [f"rate of {currency}" for currency in unrated]
     if missing:
-        raise MissingPriceError(
-            f"a valuation lacks the {', the '.join(missing)}",
-            expected="a price for each open position and a rate for each other currency",
-        )
+        raise MissingPriceError.of(missing)

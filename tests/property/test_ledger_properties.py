@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from rustybt.accounting import CostMethod, Ledger, LedgerState, round_trips, value
+from rustybt.accounting import CostMethod, Ledger, LedgerState, equity, round_trips, value
 from rustybt.model import (
     BookEntry,
     CashMoved,
@@ -193,6 +193,7 @@ def test_cash_positions_and_fees_balance_to_the_last_digit(
     earned = total([made.realised, made.unrealised, made.income])
     paid = add(made.fees, made.charges)
     assert made.equity == subtract(earned, paid)
+    assert made.equity == equity(ledger, marks, currency="USD", rates=RATES)
     assert made.gross_exposure == subtract(made.long, made.short)
 
 

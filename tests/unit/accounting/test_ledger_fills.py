@@ -378,6 +378,7 @@ def test_positions_are_listed_by_symbol() -> None:
     )
     assert list(ledger.positions()) == ["BTCUSDT", "SPY"]
     assert ledger.positions()["SPY"] == ledger.position("SPY")
+    assert ledger.quantities() == {"BTCUSDT": 1, "SPY": 1}
 
 
 def test_holdings_add_coins_of_several_pairs_to_cash() -> None:

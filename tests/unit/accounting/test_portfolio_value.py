@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 from msgspec.structs import replace
 
-from rustybt.accounting import Ledger, LedgerError, MissingPriceError, Valuation, value
+from rustybt.accounting import Ledger, LedgerError, MissingPriceError, Valuation, equity, value
 from rustybt.model import (
     CashMoved,
     Charged,
@@ -96,6 +96,32 @@ def test_equity_is_deposits_and_all_that_was_earned() -> None:
     made = value(books(), PRICES, currency="USD", rates=RATES)
     earned = made.realised + made.unrealised + made.income - made.fees - made.charges
     assert made.equity == 100_000 + earned
+
+
+def test_the_quick_way_to_equity_is_the_same() -> None:
+    """Cash and positions per currency, and all of it in one."""
+    ledger = books()
+    assert ledger.worth(PRICES) == {
+        "USD": D(68317) + D(33600) + D(500),
+        "EUR": D("1496.5") - D(1600),
+    }
+    expected = value(ledger, PRICES, currency="USD", rates=RATES).equity
+    assert equity(ledger, PRICES, currency="USD", rates=RATES) == expected
+    assert equity(Ledger(), {}, currency="USD") == 0
+
+
+def test_the_quick_way_needs_all_prices_and_rates_too() -> None:
+    """What is missing is listed, and rates are checked."""
+    with pytest.raises(MissingPriceError) as caught:
+        equity(books(), {"SPY": D(1)}, currency="USD", rates=RATES)
+    assert str(caught.value) == (
+        "a valuation lacks the price of DAX, the price of ES;"
+        " expected a price for each open position and a rate for each other currency"
+    )
+    with pytest.raises(MissingPriceError, match=r"lacks the rate of EUR, the rate of USD;"):
+        equity(books(), PRICES, currency="CHF")
+    with pytest.raises(LedgerError, match="cannot be 0 for EUR"):
+        equity(books(), PRICES, currency="USD", rates={"EUR": D(0)})
 
 
 def test_the_currency_of_the_valuation_is_free() -> None:
