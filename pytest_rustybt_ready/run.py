@@ -9,7 +9,7 @@ import hashlib
 import os
 import platform
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -174,23 +174,19 @@ class Run:
         """Note that the run was ended early, whatever exit status it will claim."""
         self._stopped = True
 
-    @pytest.hookimpl(trylast=True)
+    # innermost: after every plugin has finished, or failed to, and before the terminal sums up
+    @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_sessionfinish(
         self, session: pytest.Session, exitstatus: int | pytest.ExitCode
-    ) -> None:
+    ) -> Generator[None, object, object]:
         """Judge, write, remember; then let the verdict decide how the process ends."""
-        self.infos |= self.hooks.checks
-        self.selected |= self.hooks.selected
-        listing = not self._collecting and exitstatus == pytest.ExitCode.OK
-        if self.config.option.collectonly or listing or self._subject is None:
-            return
-        normal = exitstatus in (*JUDGED, pytest.ExitCode.NO_TESTS_COLLECTED)
-        self._stopped |= bool(not normal or session.shouldstop or session.shouldfail)
-        self.record = self._make_record(self._subject)
-        self._save(self.record)
-        if exitstatus in JUDGED:
-            others = session.testsfailed - self._own_failures
-            session.exitstatus = self._exit(self.record, others=others)
+        finished = False
+        try:
+            result = yield
+            finished = True
+        finally:
+            self._finish(session, exitstatus, finished=finished)
+        return result
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Print the verdict."""
@@ -207,6 +203,22 @@ class Run:
             terminalreporter.write_line(f"report: {report_folder(self.config) / 'index.html'}")
 
     # -- parts ------------------------------------------------------------------------------
+
+    def _finish(
+        self, session: pytest.Session, exitstatus: int | pytest.ExitCode, *, finished: bool
+    ) -> None:
+        self.infos |= self.hooks.checks
+        self.selected |= self.hooks.selected
+        listing = not self._collecting and exitstatus == pytest.ExitCode.OK
+        if self.config.option.collectonly or listing or self._subject is None:
+            return
+        normal = exitstatus in (*JUDGED, pytest.ExitCode.NO_TESTS_COLLECTED) and finished
+        self._stopped |= bool(not normal or session.shouldstop or session.shouldfail)
+        self.record = self._make_record(self._subject)
+        self._save(self.record)
+        if exitstatus in JUDGED:
+            others = session.testsfailed - self._own_failures
+            session.exitstatus = self._exit(self.record, others=others)
 
     def _take(self, parcel: Parcel) -> None:
         self.infos |= {info.check: info for info in (parcel.info, *parcel.siblings)}
