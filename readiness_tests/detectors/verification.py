@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -19,7 +19,8 @@ from readiness_tests.detectors.workspace import Run, Workspace, copy_tree, hit_c
 
 Progress = Callable[[str], None]
 
-_PASSED, _FAILED, _NO_TESTS = 0, 1, 5  # pytest's exit codes
+_PASSED, _NO_TESTS = 0, 5  # pytest's exit codes
+_SLOW = 0.5  # seconds that a test takes
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -166,7 +167,11 @@ class _Trial:
             return outcome
 
         with ThreadPoolExecutor(processes) as pool:
-            return list(pool.map(attempt, validators))
+            try:
+                return list(pool.map(attempt, validators))
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
 
 
 def _require_passed(run: Run) -> None:
@@ -178,8 +183,11 @@ def _require_passed(run: Run) -> None:
 
 
 def _runners(run: Run, validators: Sequence[Validator]) -> Mapping[Validator, list[str]]:
-    functions = dict.fromkeys(map(_function, run.tests("passed")))
-    passed = {test: number for number, test in enumerate(functions)}
+    seconds: defaultdict[str, float] = defaultdict(float)
+    for record in run.records:
+        if record["kind"] == "passed":
+            seconds[_function(str(record["test"]))] += float(str(record["seconds"]))
+    order = {test: number for number, test in enumerate(seconds)}
     hits = {
         (validators[int(str(record["validator"]))], _function(str(record["test"])))
         for record in run.records
@@ -189,8 +197,12 @@ def _runners(run: Run, validators: Sequence[Validator]) -> Mapping[Validator, li
 
     def likeliest(validator: Validator) -> list[str]:
         subject = {*words(validator.qualname), *words(validator.path)}
-        tests = [test for hit, test in hits if hit == validator and test in passed]
-        return sorted(tests, key=lambda t: (-len(subject & {*words(t)}), breadth[t], passed[t]))
+        tests = [test for hit, test in hits if hit == validator and test in seconds]
+        # Quick ones first; among them those that speak of it, then those that run little else.
+        return sorted(
+            tests,
+            key=lambda t: (seconds[t] > _SLOW, -len(subject & {*words(t)}), breadth[t], order[t]),
+        )
 
     return {validator: _by_module(likeliest(validator)) for validator in validators}
 

@@ -30,11 +30,11 @@ def hit(validator: int) -> None:
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    """Record a test that fails in any phase, or that passes."""
+    """Record a test that fails in any phase, or that passes and in how many seconds."""
     if report.failed:
         _write(kind="failed", test=report.nodeid)
     elif report.when == "call" and report.passed:
-        _write(kind="passed", test=report.nodeid)
+        _write(kind="passed", test=report.nodeid, seconds=report.duration)
 
 
 def pytest_collectreport(report: pytest.CollectReport) -> None:

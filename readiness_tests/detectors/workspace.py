@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import tokenize
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -111,14 +111,17 @@ class Workspace:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-        code: int | None = None
         try:
             output, _ = process.communicate(timeout=timeout)
-            code = process.returncode
         except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
+            _kill(process)
             output, _ = process.communicate()
-        return code, output.decode(errors="replace")
+            return None, output.decode(errors="replace")
+        except BaseException:  # an interrupted run leaves nothing running
+            _kill(process)
+            process.wait()
+            raise
+        return process.returncode, output.decode(errors="replace")
 
     def _environment(self) -> dict[str, str]:
         around = ("PYTEST_", "COV_", "COVERAGE_")  # of a run around this one
@@ -136,6 +139,12 @@ class Workspace:
             file = Path(str(record.get("file", self.tree))).resolve()
             if not file.is_relative_to(self.tree.resolve()):
                 raise DetectorError(f"the tests import {record['package']} from {file}")
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """End the process and all that it started."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def copy_tree(origin: Path, target: Path) -> None:

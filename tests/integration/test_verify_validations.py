@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from textwrap import dedent
 from typing import TYPE_CHECKING
@@ -29,9 +32,41 @@ QUICK = "[pytest]\naddopts = " + " ".join(
     )
 )  # fmt: skip
 
-RULES = """\
+MODEL = """\
 from typing import Annotated
 from pydantic import AfterValidator, BaseModel, field_validator
+from shop.rules import even
+
+
+class Order(BaseModel):
+    lots: Annotated[int, AfterValidator(even)]
+    symbol: str
+
+    @field_validator("symbol")
+    @classmethod
+    def _capital(cls, value: str) -> str:
+        if not value.isupper():
+            raise ValueError("small letters")
+        return value
+"""
+
+MODEL_TESTS = """\
+import pytest
+from shop.model import Order
+
+
+def test_lots():
+    with pytest.raises(ValueError):
+        Order(lots=1, symbol="A")
+
+
+def test_symbol():
+    with pytest.raises(ValueError):
+        Order(lots=2, symbol="a")
+"""
+
+RULES = """\
+from typing import Annotated
 
 
 def check_price(price: int) -> None:
@@ -86,18 +121,6 @@ def check_vaguely(value: int) -> Annotated[int, "good or bad"]:
 
 def validate_nothing(value: int) -> bool:
     return True
-
-
-class Order(BaseModel):
-    lots: Annotated[int, AfterValidator(even)]
-    symbol: str
-
-    @field_validator("symbol")
-    @classmethod
-    def _capital(cls, value: str) -> str:
-        if not value.isupper():
-            raise ValueError("small letters")
-        return value
 """
 
 TESTS = """\
@@ -107,7 +130,6 @@ import sys
 import pytest
 
 from shop.rules import *
-from shop.rules import Order
 
 seen = []
 
@@ -125,16 +147,6 @@ def test_size_only_in_passing():
 @pytest.mark.parametrize("side", ["bid", "ask::[1]"])
 def test_side(side):
     assert not is_valid_side(side)
-
-
-def test_lots():
-    with pytest.raises(ValueError):
-        Order(lots=1, symbol="A")
-
-
-def test_symbol():
-    with pytest.raises(ValueError):
-        Order(lots=2, symbol="a")
 
 
 def test_currency():
@@ -191,9 +203,16 @@ def digest(folder: Path) -> str:
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A package with validators of all kinds, and tests of unequal care."""
-    files = {"shop/__init__.py": "", "shop/rules.py": RULES, "tests/test_rules.py": TESTS}
-    files["shop/broken.py"] = "def f(:\n"
-    return make(tmp_path_factory.mktemp("shop"), {"pytest.ini": QUICK, **files})
+    files = {
+        "pytest.ini": QUICK,
+        "shop/__init__.py": "",
+        "shop/broken.py": "def f(:\n",
+        "shop/model.py": MODEL,
+        "shop/rules.py": RULES,
+        "tests/test_model.py": MODEL_TESTS,
+        "tests/test_rules.py": TESTS,
+    }
+    return make(tmp_path_factory.mktemp("shop"), files)
 
 
 @pytest.fixture(scope="module")
@@ -215,8 +234,8 @@ def test_each_validator_is_noticed_by_the_test_that_asserts_it(
     assert noticed.pop("is_valid_side").startswith(f"{tests}::test_side[")
     assert noticed == {
         "check_price": f"{tests}::test_price",
-        "even": f"{tests}::test_lots",
-        "Order._capital": f"{tests}::test_symbol",
+        "even": "tests/test_model.py::test_lots",
+        "Order._capital": "tests/test_model.py::test_symbol",
         "ensure_currency": tests,
         "check_shared": f"{tests}::test_second_user_of_the_fixture",
         "verify_account": f"{tests}::test_account_in_another_process",
@@ -246,7 +265,7 @@ def test_validators_that_nobody_misses_are_findings(
         ),
     ]
     assert not result.clean
-    assert (result.files_examined, len(result.outcomes)) == (3, 12)
+    assert (result.files_examined, len(result.outcomes)) == (4, 12)
 
 
 def test_progress_names_each_validator(verified: tuple[Verification, list[str], bool]) -> None:
@@ -254,7 +273,7 @@ def test_progress_names_each_validator(verified: tuple[Verification, list[str], 
     said = verified[1]
 
     assert said[0].startswith("12 validators")
-    assert any("shop/rules.py:5 check_price: tests/" in message for message in said)
+    assert any("shop/rules.py:4 check_price: tests/" in message for message in said)
     assert len(said) == 13
 
 
@@ -440,6 +459,41 @@ def test_the_script_reports_as_json(tmp_path: Path) -> None:
         }
     ]
     assert "1 validators; running the tests unchanged" in done.stderr
+
+
+def test_an_interrupted_script_leaves_nothing_behind(tmp_path: Path) -> None:
+    """Ctrl-C ends the tests as well, with one line, and nothing stays in the temporary folder."""
+    slow = TEST + "\nimport os, time\nfrom pathlib import Path\n"
+    slow += f"def test_slow():\n    Path({str(tmp_path / 'pid')!r}).write_text(str(os.getpid()))\n"
+    slow += "    time.sleep(60)\n"
+    root = small(tmp_path / "here", CHECK, slow)
+    (tmp_path / "temporary").mkdir()
+    process = subprocess.Popen(
+        [sys.executable, str(SCRIPT), "--root", str(root), "--quiet", "shop"],
+        cwd=root,
+        env=os.environ | {"TMPDIR": str(tmp_path / "temporary")},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    pid = wait_for_text(tmp_path / "pid")
+
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+
+    assert (process.returncode, err) == (2, "verify_validations: interrupted; nothing is known\n")
+    assert list((tmp_path / "temporary").iterdir()) == []
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(pid), 0)
+
+
+def wait_for_text(file: Path, seconds: float = 30) -> str:
+    """Return the text of *file* as soon as it has one."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if file.exists() and file.read_text():
+            return file.read_text()
+        time.sleep(0.05)
+    raise TimeoutError(f"{file} was not written within {seconds} seconds")
 
 
 def test_the_script_prints_findings_and_fails(tmp_path: Path) -> None:

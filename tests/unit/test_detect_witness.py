@@ -58,7 +58,7 @@ def test_outcomes_are_written(beside: ModuleType) -> None:
     place = ("t", 1, "t")
     for report in (
         pytest.TestReport("t", place, {}, "passed", None, "setup"),
-        pytest.TestReport("t", place, {}, "passed", None, "call"),
+        pytest.TestReport("t", place, {}, "passed", None, "call", duration=0.5),
         pytest.TestReport("t", place, {}, "failed", None, "teardown"),
     ):
         beside.pytest_runtest_logreport(report)
@@ -66,7 +66,7 @@ def test_outcomes_are_written(beside: ModuleType) -> None:
     beside.pytest_collectreport(pytest.CollectReport("m", "passed", None, []))
 
     assert records(beside) == [
-        {"kind": "passed", "test": "t"},
+        {"kind": "passed", "test": "t", "seconds": 0.5},
         {"kind": "failed", "test": "t"},
         {"kind": "uncollected", "test": "m"},
     ]
