@@ -245,6 +245,8 @@ def test_each_case_is_proven_by_its_own_controls(project: Any) -> None:
         ("test_it[loss]", "loss_ignored"),
     }
     assert all(proof.outcome == "proven" for proof in run.record.proofs)
+    listed = project.run("--ready-prove", "--collect-only", "-q", "-o", "ready_state=.other").output
+    assert "test_checks.py::test_it[loss][fails when loss_ignored]" in listed
 
 
 def test_methods_and_subtests_are_proven_too(project: Any) -> None:
