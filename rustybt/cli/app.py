@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from rustybt.cli import config, credentials, home, keys
+from rustybt.cli import config, credentials, data, home, keys
 
 app = typer.Typer(
     help="A trading engine on exact money that ships with its own proof of readiness.",
@@ -18,7 +18,14 @@ app.command("keygen")(keys.keygen)
 app.command("rotate-keys")(keys.rotate)
 app.command("encrypt-credentials")(credentials.encrypt)
 app.command("verify-config")(config.verify)
+app.command("fetch-data")(data.fetch)
+app.command("test-data")(data.try_)
 
 _credentials = typer.Typer(help="Look at stored credentials, never at their values.")
 _credentials.command("list")(credentials.list_)
 app.add_typer(_credentials, name="credentials")
+
+_data = typer.Typer(help="Look at the bars in the catalog.")
+_data.command("list")(data.list_)
+_data.command("check")(data.check)
+app.add_typer(_data, name="data")

@@ -1,0 +1,1 @@
+"""Concrete sources and venues behind the engine's ports."""
