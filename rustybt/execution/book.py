@@ -281,7 +281,9 @@ class Book:
         working.spent = scene
         if order.post_only and not working.rested:
             reason = "post-only, and it would have traded at once"
-            self._close(working, OrderState.REJECTED, scene.time, reason)
+            # Modified into the market after it had traded, it can no longer be rejected.
+            state = OrderState.CANCELLED if working.traded.quantity else OrderState.REJECTED
+            self._close(working, state, scene.time, reason)
             return
         allowed = self._allowed(working)
         if not allowed:

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from rustybt.execution.errors import DuplicateOrderError, UnknownOrderError
 from rustybt.model.errors import ConflictingFillError
-from rustybt.model.event import OrderFilled, OrderUpdated
+from rustybt.model.event import OrderFilled, OrderReplaced, OrderUpdated
 from rustybt.model.order import OrderState
 from rustybt.model.order_state import PENDING
 
@@ -103,17 +103,7 @@ class OrderManager:
             return self._fill(event)
         if isinstance(event, OrderUpdated):
             return self._set(_updated(self[event.client_id], event))
-        order = self[event.client_id]
-        if order.state is not OrderState.PENDING_REPLACE:  # another session of ours asked for it
-            order = order.to(OrderState.PENDING_REPLACE)
-        return self._set(
-            order.replaced(
-                quantity=event.quantity,
-                price=event.price,
-                trigger=event.trigger,
-                venue_id=event.venue_id,
-            )
-        )
+        return self._set(_replaced(self[event.client_id], event))
 
     def _fill(self, event: OrderFilled) -> Order:
         """Book a fill on its order."""
@@ -167,3 +157,23 @@ def _triggered(order: Order, event: OrderUpdated) -> Order:
     if order.state in _TRIGGERED_OR_LATER:
         return replace(order, triggered=True)
     return order.to(OrderState.TRIGGERED, venue_id=event.venue_id)
+
+
+def _replaced(order: Order, event: OrderReplaced) -> Order:
+    """Return *order* with the terms that are in force now, asked for or not.
+
+    The venue sizes the exits of a bracket itself, and another session of ours may have asked. A
+    cancel that is under way stays so.
+    """
+    cancelling = order.state is OrderState.PENDING_CANCEL
+    if cancelling:
+        order = order.resumed(order.reason)
+    if order.state is not OrderState.PENDING_REPLACE:
+        order = order.to(OrderState.PENDING_REPLACE)
+    order = order.replaced(
+        quantity=event.quantity,
+        price=event.price,
+        trigger=event.trigger,
+        venue_id=event.venue_id,
+    )
+    return order.to(OrderState.PENDING_CANCEL) if cancelling and order.is_open else order

@@ -271,6 +271,19 @@ def test_a_modified_order_may_trade_at_the_same_close(make_venue: Any) -> None:
     ]
 
 
+def test_a_post_only_order_modified_into_the_market_ends(make_venue: Any) -> None:
+    """Rejected, or cancelled if it has traded before: its fills stand."""
+    venue = make_venue(volume_share=D("0.1"))
+    venue.submit("a: buy 9 limit price=99 post_only", "b: buy 9 limit price=98 post_only")
+    assert venue.bar("100 100 99 100", volume="40") == ["a buy 4 at 99 maker"]
+    venue.modify("a", price="101")
+    venue.modify("b", price="101")
+    assert venue.bar("100 100 100 100") == [
+        "a cancelled: post-only, and it would have traded at once",
+        "b rejected: post-only, and it would have traded at once",
+    ]
+
+
 def test_a_modified_trail_keeps_its_trigger(venue: Any) -> None:
     """Unless another one is asked for."""
     venue.submit("sell 5 trailing_stop trail=5")

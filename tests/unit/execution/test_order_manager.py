@@ -314,6 +314,18 @@ def test_a_modification_by_the_venue_needs_no_request() -> None:
     assert manager["a"].state is S.ACCEPTED
 
 
+def test_a_modification_leaves_a_cancel_under_way() -> None:
+    """The venue did it before the cancel came; what it leaves nothing of has ended."""
+    manager = accepted()
+    manager.apply(filled(4))
+    manager.move("a", S.PENDING_CANCEL, "changed my mind")
+    changed = manager.apply(OrderReplaced(time=NOW, client_id="a", quantity=D(7)))
+    assert (changed.state, changed.quantity) == (S.PENDING_CANCEL, D(7))
+    assert changed.reason == "changed my mind"
+    done = manager.apply(OrderReplaced(time=NOW, client_id="a", quantity=D(4)))
+    assert done.state is S.FILLED
+
+
 def test_a_modification_of_what_has_ended_raises() -> None:
     """The table has no such row."""
     manager = accepted()
