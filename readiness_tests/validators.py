@@ -10,6 +10,9 @@ from readiness_tests.detectors import verify_validators
 from readiness_tests.store import TreeStore
 from readiness_tests.suite.record import Value
 
+# Quick tests in one process. A validator that only a slow test notices deserves a quick one, too.
+TESTS = ("tests/unit", "tests/plugin/runs", "tests/plugin/test_checklist_file.py")
+
 
 class ValidatorRecord(Value, frozen=True, kw_only=True):
     """How many validators there are, what noticed each neutralised one, and what noticed none."""
@@ -39,7 +42,8 @@ def validator_record(
 
 
 def _verify(root: Path, packages: Sequence[str], tree: str) -> ValidatorRecord:
-    found = verify_validators(root, packages)
+    tests = [name for name in TESTS if (root / name).exists()]
+    found = verify_validators(root, packages, tests)
     noticed = {str(outcome.validator): outcome.noticed_by for outcome in found.outcomes}
     return ValidatorRecord(
         tree=tree,
