@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from readiness_tests.detectors import Limits, Verification, verify_validators
 from readiness_tests.detectors.cli import Detector, run
+from readiness_tests.validators import TESTS
 
 if TYPE_CHECKING:
     import argparse
@@ -28,9 +29,9 @@ def _options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--tests",
         nargs="+",
-        default=["tests"],
+        default=list(TESTS),
         metavar="TEST",
-        help="tests in that tree, as pytest takes them (default: tests)",
+        help="tests in that tree, as pytest takes them (default: the quick ones)",
     )
     parser.add_argument("--processes", type=int, choices=[1, 2], default=2, help="default: 2")
     parser.add_argument(

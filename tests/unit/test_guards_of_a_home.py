@@ -13,7 +13,7 @@ from rustybt.deployment import create_home
 from rustybt.errors import WrongKeyError
 from rustybt.security.document import Stored
 from rustybt.security.keys import new_key
-from rustybt.settings import Environment, load_settings
+from rustybt.settings import load_settings
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -21,7 +21,7 @@ NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
     """Return a new home of the dev environment."""
-    return create_home(tmp_path / "home", Environment.DEV, lambda: NOON).root
+    return create_home(tmp_path / "home", "dev", lambda: NOON).root
 
 
 def test_verify_config_passes_a_new_home_and_fails_a_broken_one(home: Path) -> None:
