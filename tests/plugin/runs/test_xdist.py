@@ -79,64 +79,70 @@ def test_the_same_verdict_with_any_number_of_workers(spread: Any) -> None:
     assert found[0] == found[2]
 
 
-@pytest.mark.parametrize(
-    "args",
-    [("readiness_tests/test_passing.py",), ("-m", "readiness", "-k", "test_2")],
-    ids=" ".join,
-)
-def test_workers_select_what_their_controller_would(spread: Any, args: tuple[str, ...]) -> None:
+def test_workers_select_what_their_controller_would(spread: Any) -> None:
     """Workers do not see the command line as it was typed; they are told what was asked for."""
     spread.passing("2.1.1", "2.2.3")
     spread.passing("1.1.1", name="readiness_tests/test_other.py")
+    args = ("readiness_tests/test_passing.py", "-k", "test_2_1")
     alone = spread.run(*args, "-n0")
     known = essence(alone)
     together = spread.run(*args, "-n2")
-    assert alone.code == together.code
-    assert known == essence(together)
+    assert (alone.code, known) == (together.code, essence(together))
+    assert known[-1].items == ("2.1.1",)
 
 
-@pytest.mark.parametrize(
-    ("where", "restart"),
-    [("item", ()), ("support", ("--max-worker-restart=0",)), ("teardown", ())],
-)
-def test_a_worker_that_dies_leaves_its_check_not_run(
-    spread: Any, restart: tuple[str, ...], where: str
-) -> None:
+@pytest.mark.parametrize("restart", [(), ("--max-worker-restart=0",)], ids=["restart", "no more"])
+def test_a_worker_that_dies_leaves_its_check_not_run(spread: Any, restart: tuple[str, ...]) -> None:
     """A check whose process dies has no result: not run, and the run is INCOMPLETE."""
-    spread.passing("1.1.2", "2.1.1", "2.2.3")
-    mark = "ready.security" if where == "support" else "ready.testing('1.1.1')"
-    if where == "support":
-        spread.passing("1.1.1", name="readiness_tests/test_one.py")
-    last = "yield\n    os._exit(1)" if where == "teardown" else "os._exit(1)"
+    spread.passing("1.1.2", "2.1.1")
     spread.checks(
-        f"@pytest.fixture\ndef dies():\n    {last}\n\n"
-        f"@{mark}\ndef test_dies(evidence, dies):\n    evidence.record('x', 1)\n",
+        """
+        @pytest.fixture
+        def dies():
+            yield
+            os._exit(1)
+
+        @ready.testing("1.1.1")
+        def test_dies(evidence):
+            evidence.record("x", 1)
+            os._exit(1)
+
+        @ready.security("2.2.3")
+        def test_dies_at_the_end(evidence, dies):
+            evidence.record("x", 1)
+
+        @ready.security
+        def test_support_dies(evidence):
+            evidence.record("x", 1)
+            os._exit(1)
+        """,
         "readiness_tests/test_zz.py",
     )
     run = spread.run("-m", "readiness", "-n2", *restart)
     assert run.status == "INCOMPLETE"
-    assert run.code != 0
+    assert run.code in (2, 6)
     assert "a worker died while it ran readiness_tests/test_zz.py::test_dies" in run.blockers
-    if where != "support":
-        assert run.item("1.1.1") == "not run"
+    assert (run.item("1.1.1"), run.item("2.2.3")) == ("not run", "not run")
+    if not restart:
+        assert [run.item(i) for i in ("1.1.2", "2.1.1")] == ["passed", "passed"]
+        assert "while it ran readiness_tests/test_zz.py::test_support_dies" in run.blockers
 
 
-def test_collection_errors_of_workers_arrive(spread: Any) -> None:
-    """Wrong claims and gaps are told as they are without workers."""
+def test_collection_errors_and_gaps_of_workers_arrive(spread: Any) -> None:
+    """Wrong claims and modules that are skipped are told as they are without workers."""
     spread.passing("1.1.1", "1.1.2", "2.1.1", "2.2.3")
     spread.checks("@ready.testing('2.1.1')\ndef test_it(evidence): ...\n")
+    spread.checks(
+        "pytest.skip('no', allow_module_level=True)\n"
+        "@ready.testing('1.1.1')\ndef test_it(evidence): ...\n",
+        "readiness_tests/test_skipped.py",
+    )
     run = spread.run("-m", "readiness", "-n2")
     assert run.code != 0
     assert run.status == "INCOMPLETE"
     assert "item 2.1.1 belongs to section 'security', not to 'testing'" in run.output
     assert "readiness_tests/test_checks.py could not be collected" in run.blockers
-    spread.checks(
-        "pytest.skip('no', allow_module_level=True)\n"
-        "@ready.testing('1.1.1')\ndef test_it(evidence): ...\n"
-    )
-    run = spread.run("-m", "readiness", "-n2")
-    assert (run.code, run.status) == (6, "INCOMPLETE")
-    assert "readiness_tests/test_checks.py was skipped as a whole: no" in run.blockers
+    assert "readiness_tests/test_skipped.py was skipped as a whole: no" in run.blockers
 
 
 def test_secrets_and_subjects_reach_workers(spread: Any) -> None:
