@@ -137,6 +137,7 @@ def test_without_a_shortfall_there_is_no_sortino_ratio() -> None:
 
 def test_a_total_loss_has_no_annual_return() -> None:
     """Nothing is left to compound; nor is it below nothing."""
+    assert perf.total_return([0.5]) == 0.5
     assert perf.total_return([0.5, -1.0]) == -1
     assert perf.annual_return([0.5, -1.0]) is None
     assert perf.annual_return([0.5, -1.5]) is None
@@ -415,7 +416,7 @@ def test_the_summary_holds_each_statistic() -> None:
     returns, benchmark = returns * 2, benchmark * 2
     profits: Sequence[Decimal] = [D(5), D(-2)]
     made = perf.summarise(
-        returns, profits, benchmark=benchmark, risk_free=0.001, periods=12, cutoff=0.2
+        returns, profits, benchmark=benchmark, risk_free=0.001, periods=12, cutoff=0.4
     )
     drawdown = perf.max_drawdown(returns)
     assert drawdown is not None
@@ -429,8 +430,8 @@ def test_the_summary_holds_each_statistic() -> None:
         max_drawdown=drawdown.depth,
         max_drawdown_duration=drawdown.duration,
         longest_drawdown=perf.longest_drawdown(returns),
-        value_at_risk=perf.value_at_risk(returns, cutoff=0.2),
-        conditional_value_at_risk=perf.conditional_value_at_risk(returns, cutoff=0.2),
+        value_at_risk=perf.value_at_risk(returns, cutoff=0.4),
+        conditional_value_at_risk=perf.conditional_value_at_risk(returns, cutoff=0.4),
         trades=2,
         win_rate=0.5,
         profit_factor=2.5,
