@@ -194,6 +194,7 @@ def test_a_closed_position_needs_no_price() -> None:
     ledger.apply(Fill("1", "o", "SPY", Side.BUY, D(1), D(400), NOW))
     ledger.apply(Fill("2", "o", "SPY", Side.SELL, D(1), D(410), NOW))
     assert value(ledger, {}, currency="USD").equity == 10
+    assert equity(ledger, {}, currency="USD") == 10
 
 
 @pytest.mark.parametrize(
