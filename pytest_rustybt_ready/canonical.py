@@ -9,7 +9,7 @@ import msgspec
 
 def to_bytes(value: object) -> bytes:
     """Return *value* as JSON with sorted keys: equal values give equal bytes."""
-    return msgspec.json.encode(value, order="deterministic")
+    return msgspec.json.encode(value, order="sorted")
 
 
 def digest(value: object) -> str:
