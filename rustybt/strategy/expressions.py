@@ -6,9 +6,17 @@ only: a row never depends on later ones.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+import numpy as np
 import polars as pl
 
 from rustybt.strategy.indicators import TOLERANCE
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
 
 CLOSE = pl.col("close")
 
@@ -40,9 +48,10 @@ def lowest(period: int, of: pl.Expr = CLOSE) -> pl.Expr:
 
 def side(fast: pl.Expr, slow: pl.Expr, tolerance: float = TOLERANCE) -> pl.Expr:
     """Return 1 where *fast* is above *slow*, -1 where it is below, 0 where they are equal."""
-    slack = pl.max_horizontal(fast.abs(), slow.abs()) * tolerance
-    difference = fast - slow
-    return (difference > slack).cast(pl.Int8) - (difference < -slack).cast(pl.Int8)
+    # Polars works a subexpression out once for each time that it is mentioned; here it is once.
+    return pl.map_batches(
+        [fast, slow], lambda both: pl.Series(_side(both, tolerance)), return_dtype=pl.Int8
+    )
 
 
 def crossing(fast: pl.Expr, slow: pl.Expr, tolerance: float = TOLERANCE) -> pl.Expr:
@@ -50,8 +59,35 @@ def crossing(fast: pl.Expr, slow: pl.Expr, tolerance: float = TOLERANCE) -> pl.E
 
     As :class:`~rustybt.strategy.indicators.Crossing`: from one strict side to the other in one bar.
     """
-    now = side(fast, slow, tolerance)
-    return pl.when(now + now.shift(1) == 0).then(now).otherwise(0)
+    return pl.map_batches(
+        [fast, slow], lambda both: pl.Series(_crossings(both, tolerance)), return_dtype=pl.Int8
+    )
+
+
+def _side(both: Sequence[pl.Series], tolerance: float) -> NDArray[np.int8]:
+    """Return the side on which the first column is of the second; 0 where either is missing."""
+    fast, slow = (column.cast(pl.Float64).to_numpy() for column in both)
+    difference = fast - slow
+    slack = np.maximum(np.abs(fast), np.abs(slow)) * tolerance
+    above, below = difference > slack, difference < -slack
+    result: NDArray[np.int8] = above.astype(np.int8) - below.astype(np.int8)
+    return result
+
+
+def _crossings(both: Sequence[pl.Series], tolerance: float) -> NDArray[np.int8]:
+    """Return where the side changes from one strict one to the other."""
+    now = _side(both, tolerance)
+    crossed = np.zeros_like(now)
+    crossed[1:] = np.where(now[1:] + now[:-1] == 0, now[1:], 0)
+    return crossed
+
+
+def switch(signal: pl.Expr, on: float, off: float = 0.0) -> pl.Expr:
+    """Return *on* from where *signal* is 1 until it is -1, *off* from there; 0 before either."""
+    levels = signal.replace_strict(
+        [1, -1], [float(on), float(off)], default=None, return_dtype=pl.Float64
+    )
+    return levels.forward_fill().fill_null(0.0)
 
 
 def hold(enter: pl.Expr, leave: pl.Expr, amount: float | pl.Expr) -> pl.Expr:

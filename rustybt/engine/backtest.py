@@ -1,0 +1,375 @@
+"""Backtests: one strategy over bars of the past, on exact money."""
+
+from __future__ import annotations
+
+import contextlib
+import traceback
+from decimal import Decimal
+from itertools import chain, islice
+from typing import TYPE_CHECKING, Literal
+
+from rustybt.engine.desk import FINEST, Desk
+from rustybt.engine.errors import BacktestError
+from rustybt.engine.intake import NUMBERS, take_in
+from rustybt.engine.result import Result
+from rustybt.engine.tape import Tape
+from rustybt.engine.targets import Follower, find_changes, follow, is_direct, visit
+from rustybt.execution.costs import NoCommission, NoSlippage
+from rustybt.execution.rules import FillPolicy, MatchingRules
+from rustybt.model.instrument import Instrument, InstrumentKind
+from rustybt.model.money import ZERO, decimal
+from rustybt.strategy.base import Strategy
+from rustybt.strategy.errors import StrategyFailedError
+from rustybt.strategy.state import dump_state, load_state
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from datetime import datetime, timedelta
+
+    from rustybt.engine.intake import Frames
+    from rustybt.engine.targets import Changes
+    from rustybt.execution.costs import Commission, Slippage
+    from rustybt.risk.limits import RiskLimits
+    from rustybt.strategy.bar import StrategyBar
+    from rustybt.strategy.base import Number
+    from rustybt.strategy.state import State
+
+Path = Literal["auto", "callback", "signals"]
+Row = tuple[int, int, int, float, float, float, float, float]
+
+CHUNK = 50_000
+"""Rows that are turned into Python's numbers at a time: it bounds the memory they need."""
+
+
+class Backtest:
+    """One run of *strategy* (a class, or an instance with its parameters) over *data*.
+
+    *data* is a Polars frame with ``timestamp`` (when the bar began, UTC), ``open``, ``high``,
+    ``low``, ``close``, ``volume`` and, for several instruments, ``symbol``; or a mapping of symbols
+    to such frames. Prices may be floats (each stands for its shortest text), decimals or text.
+
+    *cash* is what there is at the beginning, in *currency*. *fill* is when orders trade,
+    *commission* and *slippage* what that costs; *rules* says all of this, volume shares and latency
+    at once instead. *instruments* describes what is traded; for other symbols any price and
+    multiples of *lot* are taken. *limits* are risk limits that every order has to pass; without
+    them nothing keeps a strategy from borrowing. *state* is what the strategy kept from before.
+    *interval* is how long a bar lasts (otherwise the shortest distance of two bars), *periods* how
+    many make a year in statistics. *progress* is told rows done and rows in all.
+
+    *path* is ``callback`` (every bar goes to the hooks), ``signals`` (only the rows where a target
+    changes are visited; no hook but on_start and on_stop is called) or ``auto``: signals if the
+    strategy has them. Both give the same results.
+    """
+
+    def __init__(
+        self,
+        strategy: type[Strategy] | Strategy,
+        data: Frames,
+        *,
+        cash: Number = "100000",
+        commission: Commission | None = None,
+        slippage: Slippage | None = None,
+        fill: FillPolicy | str = FillPolicy.NEXT_OPEN,
+        rules: MatchingRules | None = None,
+        instruments: Mapping[str, Instrument] | None = None,
+        currency: str = "USD",
+        lot: Number = "0.00000001",
+        limits: RiskLimits | None = None,
+        session_end: Callable[[str, datetime], datetime] | None = None,
+        state: State | None = None,
+        interval: timedelta | None = None,
+        periods: float | None = None,
+        progress: Callable[[int, int], object] | None = None,
+        path: Path = "auto",
+        symbol: str = "ASSET",
+        shortcut: bool = True,
+    ) -> None:
+        self._strategy = strategy() if isinstance(strategy, type) else strategy
+        self._data = data
+        self._cash = _cash(cash)
+        self._rules = rules or _rules(fill, commission, slippage)
+        if rules is not None and (commission is not None or slippage is not None):
+            raise BacktestError(
+                "a backtest was given rules as well as commission or slippage",
+                remedy="put them into the MatchingRules",
+            )
+        self._instruments = dict(instruments or {})
+        self._currency = currency
+        self._lot = decimal(lot, "lot")
+        self._limits = limits
+        self._session_end = session_end
+        self._state = state
+        self._interval = interval
+        self._periods = periods
+        self._progress = progress
+        self._shortcut = shortcut
+        self._symbol = symbol
+        self._path = _path(path, self._strategy)
+
+    def run(self) -> Result:
+        """Run and return the result.
+
+        Raise :class:`~rustybt.engine.errors.BarDataError` for data that cannot be used and
+        :class:`~rustybt.strategy.errors.StrategyFailedError` if the strategy's code raises.
+        """
+        strategy = self._strategy
+        tape = self._tape()
+        desk = Desk(
+            tape,
+            self._all_instruments(tape.symbols),
+            self._cash,
+            self._rules,
+            limits=self._limits,
+            session_end=self._session_end,
+            shortcut=self._shortcut,
+        )
+        if self._state is not None:
+            strategy.state = load_state(dump_state(self._state))
+        strategy.bind(desk, tape.symbols)
+        with _blaming(strategy, desk):
+            strategy.on_start()
+            by_signals = self._path == "signals" or not _has(strategy, "on_bar", "on_bars")
+            changes = find_changes(tape, strategy) if by_signals else None
+            if changes is None:
+                _walk(tape, desk, strategy, self._progress)
+            else:
+                self._follow(tape, desk, changes)
+            _go_to_the_end(tape, desk)
+            strategy.on_stop()
+            state = load_state(dump_state(strategy.state))
+        desk.finish()
+        parameters = {name: getattr(strategy, name) for name in strategy.parameters()}
+        return Result(
+            desk,
+            strategy=type(strategy).__name__,
+            parameters=parameters,
+            path=self._path,
+            initial_cash=self._cash,
+            state=state,
+            periods=self._periods,
+        )
+
+    def _follow(self, tape: Tape, desk: Desk, changes: Changes) -> None:
+        """Trade the *changes* of the targets in the quickest way that the rules allow."""
+        if self._path == "signals" and is_direct(changes, desk):
+            follow(changes, desk)
+            return
+        follower = Follower(changes)
+        follower.bind(desk, tape.symbols)
+        if self._path == "signals" and desk.takes_shortcut:
+            visit(follower, desk)
+        else:
+            _walk(tape, desk, follower, self._progress)
+
+    def _tape(self) -> Tape:
+        """Return the bars in order."""
+        signed = {symbol for symbol, each in self._instruments.items() if each.is_margined}
+        bars = take_in(self._data, signed=frozenset(signed), name=self._symbol)
+        notes = [note for each in bars if not each.frame.height for note in each.notes]
+        return Tape(
+            [each for each in bars if each.frame.height], interval=self._interval, notes=notes
+        )
+
+    def _all_instruments(self, symbols: tuple[str, ...]) -> dict[str, Instrument]:
+        """Return the instrument of each symbol; raise unless all are quoted in one currency."""
+        result = {
+            symbol: self._instruments.get(symbol)
+            or Instrument(
+                symbol=symbol,
+                base=symbol,
+                quote=self._currency,
+                tick=FINEST,
+                lot=self._lot,
+                kind=InstrumentKind.EQUITY,
+            )
+            for symbol in symbols
+        }
+        quotes = {each.quote for each in result.values()}
+        if quotes != {self._currency}:
+            raise BacktestError(
+                f"the instruments are quoted in {', '.join(sorted(quotes))}",
+                expected=f"one currency, {self._currency}",
+                remedy="name the account's currency; exchange rates are not simulated",
+            )
+        return result
+
+
+def _walk(
+    tape: Tape,
+    desk: Desk,
+    strategy: Strategy,
+    progress: Callable[[int, int], object] | None,
+) -> None:
+    """Show every bar to the hooks of *strategy*."""
+    if _has(strategy, "on_fill"):
+        desk.on_fill = strategy.on_fill
+    walk = _walk_one if len(tape.symbols) == 1 else _walk_many
+    walk(tape, desk, strategy, chain.from_iterable(_chunks(tape, progress)))
+
+
+def _walk_one(tape: Tape, desk: Desk, strategy: Strategy, rows: Iterator[Row]) -> None:
+    """Walk the bars of a single symbol."""
+    bar = desk.bars[0]
+    after_bar = _after_bar(desk, strategy, bar)
+    last = tape.height - 1
+    # The fields of the bar are the loop's own targets: nothing costs less. The orders see the next
+    # bar before they are set, so that no hook can look at a bar that has not closed.
+    for (
+        bar.row,
+        _,
+        bar.start,
+        bar.open,
+        bar.high,
+        bar.low,
+        bar.close,
+        bar.volume,
+    ) in rows:
+        after_bar(bar)
+        if desk.active and bar.row < last:
+            desk.open_slice(bar.row + 1, bar.row + 2)
+
+
+def _after_bar(desk: Desk, strategy: Strategy, bar: StrategyBar) -> Callable[[StrategyBar], object]:
+    """Return what is to be called with each bar of a single symbol."""
+    hooks: list[Callable[[StrategyBar], object]] = []
+    if _has(strategy, "on_bar"):
+        hooks.append(strategy.on_bar)
+    if _has(strategy, "on_bars"):
+        bars = {bar.symbol: bar}
+        hooks.append(lambda _: strategy.on_bars(bars))
+    if desk.fills_at_once:
+        hooks.append(lambda _: desk.report())
+    if len(hooks) == 1:
+        return hooks[0]
+
+    def all_of_them(bar: StrategyBar) -> None:
+        for hook in hooks:
+            hook(bar)
+
+    return all_of_them
+
+
+def _walk_many(tape: Tape, desk: Desk, strategy: Strategy, rows: Iterator[Row]) -> None:
+    """Walk the bars of several symbols, one instant after the other."""
+    bars = desk.bars
+    on_bar = strategy.on_bar if _has(strategy, "on_bar") else None
+    on_bars = strategy.on_bars if _has(strategy, "on_bars") else None
+    first = 0
+    for last in tape.slices[1:].tolist():
+        if desk.active:
+            desk.open_slice(first, last)
+        closed = []
+        for row, symbol, start, opened, high, low, close, volume in islice(rows, last - first):
+            bar = bars[symbol]
+            bar.row, bar.start, bar.volume = row, start, volume
+            bar.open, bar.high, bar.low, bar.close = opened, high, low, close
+            closed.append(bar)
+        desk.base = closed[0]
+        if on_bar is not None:
+            for bar in closed:
+                on_bar(bar)
+        if on_bars is not None:
+            on_bars({bar.symbol: bar for bar in closed})
+        if desk.fills_at_once:
+            desk.report()
+        first = last
+
+
+def _chunks(tape: Tape, progress: Callable[[int, int], object] | None) -> Iterator[Iterator[Row]]:
+    """Yield the rows of the tape as Python's numbers, a chunk at a time."""
+    columns = [tape.symbol_of, tape.starts, *(tape.columns[name] for name in NUMBERS)]
+    for first in range(0, tape.height, CHUNK):
+        last = min(first + CHUNK, tape.height)
+        yield zip(
+            range(first, last), *(column[first:last].tolist() for column in columns), strict=True
+        )
+        if progress is not None:
+            progress(last, tape.height)
+
+
+def _go_to_the_end(tape: Tape, desk: Desk) -> None:
+    """Set the bars to the last ones there are: where on_stop looks from."""
+    for index, bar in enumerate(desk.bars):
+        row = bar.row = int(tape.rows_of[index][-1])
+        bar.start = int(tape.starts[row])
+        bar.open, bar.high, bar.low, bar.close, bar.volume = (
+            float(tape.columns[name][row]) for name in NUMBERS
+        )
+    desk.base = desk.bars[int(tape.symbol_of[-1])]
+
+
+def _has(strategy: Strategy, *hooks: str) -> bool:
+    """Tell whether *strategy* has one of the *hooks* of its own."""
+    return any(getattr(type(strategy), hook) is not getattr(Strategy, hook) for hook in hooks)
+
+
+def _path(path: str, strategy: Strategy) -> Literal["callback", "signals"]:
+    """Return which of the two paths to take."""
+    if path not in ("auto", "callback", "signals"):
+        raise BacktestError(f"there is no path {path!r}", expected="auto, callback or signals")
+    has_signals = _has(strategy, "signals")
+    name = type(strategy).__name__
+    if path == "signals" and not has_signals:
+        raise BacktestError(f"{name} has no signals()", remedy="use the callback path")
+    if not has_signals and not _has(strategy, "on_bar", "on_bars"):
+        raise BacktestError(
+            f"{name} decides nothing", expected="on_bar, on_bars or signals in the strategy"
+        )
+    return "signals" if has_signals and path != "callback" else "callback"
+
+
+def _cash(cash: Number) -> Decimal:
+    """Return the initial cash; raise unless it is above 0."""
+    amount = decimal(cash, "cash")
+    if amount <= ZERO:
+        raise BacktestError(f"initial cash of {amount}", expected="an amount above 0")
+    return amount
+
+
+def _rules(
+    fill: FillPolicy | str, commission: Commission | None, slippage: Slippage | None
+) -> MatchingRules:
+    """Return the rules of the simulated venue."""
+    try:
+        policy = FillPolicy(fill)
+    except ValueError:
+        names = ", ".join(FillPolicy)
+        raise BacktestError(f"there is no fill policy {fill!r}", expected=names) from None
+    return MatchingRules(
+        policy=policy,
+        commission=commission or NoCommission(),
+        slippage=slippage or NoSlippage(),
+    )
+
+
+@contextlib.contextmanager
+def _blaming(strategy: Strategy, desk: Desk) -> Iterator[None]:
+    """Turn what the strategy's code raises into one error that says where."""
+    try:
+        yield
+    except StrategyFailedError:
+        raise
+    except Exception as error:
+        where = _place(strategy, error)
+        if where is None:
+            raise
+        at = f" after the bar of {desk.base!r}" if desk.base.row >= 0 else ""
+        message = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        raise StrategyFailedError(
+            f"{type(strategy).__name__} failed in {where}{at}: {message}"
+        ) from error
+
+
+def _place(strategy: Strategy, error: Exception) -> str | None:
+    """Return where in the strategy's own code *error* came from; ``None`` if it did not."""
+    import inspect
+
+    files = set()
+    for kind in type(strategy).__mro__:
+        if issubclass(kind, Strategy) and kind is not Strategy:
+            with contextlib.suppress(OSError, TypeError):
+                files.add(inspect.getfile(kind))
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        if frame.filename in files:
+            return f"{frame.name} ({frame.filename}:{frame.lineno})"
+    return None
