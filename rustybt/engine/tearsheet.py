@@ -14,8 +14,19 @@ from rustybt.engine.frames import digits
 if TYPE_CHECKING:
     from rustybt.engine.result import Result
 
-_MONTHS: Final = tuple(
-    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+_MONTHS: Final = (
+    "Jan",
+    "Feb",
+    "Mar",
+    "Apr",
+    "May",
+    "Jun",
+    "Jul",
+    "Aug",
+    "Sep",
+    "Oct",
+    "Nov",
+    "Dec",
 )
 _TRADES_SHOWN: Final = 200
 _MARKS_SHOWN: Final = 400

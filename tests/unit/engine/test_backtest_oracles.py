@@ -1,0 +1,158 @@
+"""Real series with results that nobody here worked out, and an independent loop in 40 digits."""
+
+from decimal import Decimal, localcontext
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from rustybt.engine import Backtest, Result
+from rustybt.execution import BasisPointCommission
+from rustybt.strategy import SMA, Crossing, Strategy, StrategyBar
+from rustybt.strategy import expressions as ex
+
+
+class Callback(Strategy):
+    """Ten units while the fast average is above the slow one, said bar by bar."""
+
+    fast = 10
+    slow = 20
+
+    def on_start(self) -> None:
+        self.averages = SMA(self.fast), SMA(self.slow)
+        self.crossing = Crossing()
+
+    def on_bar(self, bar: StrategyBar) -> None:
+        fast, slow = (average.update(bar.close) for average in self.averages)
+        crossed = self.crossing.update(fast, slow)
+        if crossed > 0 and not self.position(bar.symbol):
+            self.buy(bar.symbol, 10)
+        elif crossed < 0 and self.position(bar.symbol):
+            self.sell(bar.symbol, 10)
+
+
+class Column(Strategy):
+    """The same, said as a column."""
+
+    fast = 10
+    slow = 20
+
+    def signals(self) -> pl.Expr:
+        return ex.switch(ex.crossing(ex.sma(self.fast), ex.sma(self.slow)), on=10)
+
+
+PATHS: list[tuple[type[Strategy], dict[str, Any]]] = [
+    (Callback, {}),
+    (Callback, {"shortcut": False}),
+    (Column, {}),
+    (Column, {"path": "callback"}),
+    (Column, {"shortcut": False}),
+]
+
+
+def bars_of(name: str) -> pl.DataFrame:
+    """Load a series that the package backtesting ships."""
+    spec = find_spec("backtesting")
+    assert spec is not None and spec.origin is not None
+    raw = pl.read_csv(Path(spec.origin).parent / "test" / f"{name}.csv", infer_schema=False)
+    frame = raw.rename({column: column.lower() or "timestamp" for column in raw.columns})
+    time = pl.col("timestamp").str.to_datetime(time_unit="us", strict=True)
+    return frame.with_columns(time, pl.exclude("timestamp").cast(pl.Float64))
+
+
+def sp500() -> pl.DataFrame:
+    """Load the S&P 500 that the package arch ships."""
+    from arch.data import sp500
+
+    raw = sp500.load()
+    columns = {name.lower(): raw[name].to_numpy() for name in raw.columns}
+    dates = pl.Series("timestamp", raw.index.to_numpy()).cast(pl.Datetime("us"))
+    return pl.DataFrame({"timestamp": dates, **columns})
+
+
+@pytest.mark.parametrize(("kind", "how"), PATHS)
+def test_goog_to_the_last_digit(kind: type[Strategy], how: dict[str, Any]) -> None:
+    """Every path reproduces what three engines and a decimal loop agree on."""
+    data = {"GOOG": bars_of("GOOG")}
+    result = Backtest(kind, data, commission=BasisPointCommission(Decimal(20)), **how).run()
+
+    assert result.final_equity == Decimal("108608.0044")
+    assert result.cash == Decimal("100546.1044")
+    assert result.fees == Decimal("869.6956")
+    assert result.positions == {"GOOG": Decimal(10)}
+    assert len(result.fills) == 93
+    first, last = result.fills[0], result.fills[-1]
+    assert (first.time.date().isoformat(), first.price) == ("2004-12-06", Decimal("179.13"))
+    assert (last.time.date().isoformat(), last.price) == ("2012-12-03", Decimal("702.24"))
+    assert result.drawdown is not None
+    assert result.drawdown.depth == pytest.approx(-0.01320295471414545, rel=1e-15)
+
+
+@pytest.mark.parametrize(("kind", "how"), PATHS)
+def test_goog_without_a_fee(kind: type[Strategy], how: dict[str, Any]) -> None:
+    """Without a fee the same trades end at the figure that the other engines end at."""
+    result = Backtest(kind, {"GOOG": bars_of("GOOG")}, **how).run()
+
+    assert result.final_equity == Decimal("109477.70")
+    assert result.fees == 0
+
+
+def decimal_loop(frame: pl.DataFrame, fast: int, slow: int, points: int) -> tuple[Decimal, int]:
+    """Trade ten units on average crossings in decimals alone; return final equity and fills.
+
+    Written without looking at the engine: sums of text prices, no indicator, no tolerance.
+    """
+    with localcontext() as context:
+        context.prec = 40
+        closes = [Decimal(repr(price)) for price in frame["close"].to_list()]
+        opens = [Decimal(repr(price)) for price in frame["open"].to_list()]
+        cash, held, fills = Decimal(100000), 0, 0
+        wanted = 0
+        before = Decimal(0)
+        for bar, close in enumerate(closes):
+            if wanted != held:
+                cash -= (wanted - held) * opens[bar]
+                cash -= abs(wanted - held) * opens[bar] * points / 10000
+                held, fills = wanted, fills + 1
+            if bar + 1 < slow:
+                continue
+            # The difference of the means, without a division: signs are all that is asked for.
+            quick = sum(closes[bar + 1 - fast : bar + 1]) * slow
+            lazy = sum(closes[bar + 1 - slow : bar + 1]) * fast
+            now = Decimal(quick - lazy)
+            if bar + 1 > slow and before < 0 < now:
+                wanted = 10
+            elif bar + 1 > slow and before > 0 > now:
+                wanted = 0
+            before = now
+        return cash + held * close, fills
+
+
+@pytest.mark.parametrize("name", ["EURUSD", "BTCUSD", "SP500"])
+@pytest.mark.parametrize(("fast", "slow"), [(5, 12), (20, 50)])
+def test_other_series_against_a_decimal_loop(name: str, fast: int, slow: int) -> None:
+    """On other data both paths agree with an independent 40-digit loop, to the last digit."""
+    frame = sp500() if name == "SP500" else bars_of(name)
+    equity, fills = decimal_loop(frame, fast, slow, points=10)
+    commission = BasisPointCommission(Decimal(10))
+    for kind in (Callback, Column):
+        result = Backtest(kind(fast=fast, slow=slow), {name: frame}, commission=commission).run()
+
+        assert (result.final_equity, len(result.fills)) == (equity, fills)
+
+
+def test_the_books_agree_with_the_ledger() -> None:
+    """The light books of a run and the full ledger that its fills make say the same."""
+    commission = BasisPointCommission(Decimal(20))
+    result: Result = Backtest(Callback, {"GOOG": bars_of("GOOG")}, commission=commission).run()
+
+    assert result.ledger.cash("USD") == result.cash
+    assert result.ledger.position("GOOG").fees == result.fees
+    assert (
+        sum(trade.net for trade in result.trades)
+        + result.ledger.position("GOOG").unrealised(Decimal("806.19"))
+        - result.fills[-1].fee
+        == result.profit
+    )
