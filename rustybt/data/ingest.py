@@ -218,14 +218,14 @@ class Ingest:
         )
 
     def _judged_by(self, start: datetime) -> Circumstances:
-        """Return the circumstances with the close that was stored last before *start*."""
+        """Return the circumstances with the closes that were stored last before *start*."""
         try:
             before = self.catalog.read(self.symbol, self.interval, end=start)
         except UnknownSeriesError:
             before = empty_bars()
         if before.is_empty() or (self.replace and not self._begun):
             return self.circumstances
-        return replace(self.circumstances, previous_close=before["close"][-1])
+        return replace(self.circumstances, previous=tuple(before["close"].tail(2)))
 
     def _count(
         self, received: int, refused: pl.DataFrame, counts: Mapping[str, int], until: datetime

@@ -27,7 +27,8 @@ SPLITS: Final = (
     Decimal("1.5"),
 )
 """How many new shares a split usually makes of one; a reverse split the other way round."""
-_SPLIT_TOLERANCE: Final = 0.02
+# The night's own move comes on top of the split's.
+_SPLIT_TOLERANCE: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,16 +36,17 @@ class Circumstances:
     """What the rules need to know besides the rows.
 
     *now* is the present time, aware: a bar that has not ended by then is refused. *zone* is that
-    of times written without one; None refuses them. *previous_close* is the close of the bar before
-    the first row, if there is one. *outlier* is the factor by which a price has to be off both
-    neighbouring closes to be refused. *splits* are the days (or instants) of splits on record.
-    *any_sign* lets prices be zero or negative, as some futures' have been.
+    of times written without one; None refuses them. *previous* are the closes of up to two bars
+    before the first row, the later one last. *outlier* is the factor by which a price has to be off
+    both neighbouring closes to be refused. *splits* are the days (or instants) of splits on record.
+    *any_sign* lets prices be zero or negative, as some futures' have been; no level is an outlier
+    then.
     """
 
     now: datetime
     interval: Interval
     zone: ZoneInfo | None = None
-    previous_close: Decimal | None = None
+    previous: tuple[Decimal, ...] = ()
     outlier: Decimal = Decimal(2)
     splits: frozenset[datetime] = frozenset()
     any_sign: bool = False
@@ -196,27 +198,36 @@ def _out_of_order(_: Circumstances) -> pl.Expr:
 def _beside(frame: pl.DataFrame, circumstances: Circumstances) -> pl.DataFrame:
     """Add what rules about levels compare with: closes ``before`` and ``after``, and the ``jump``.
 
-    Levels are compared in floats; the numbers that are kept are not touched by it.
+    At either end, where there is no such close, the one beyond the other neighbour stands in:
+    ``edge`` tells so. Levels are compared in floats; the numbers that are kept are not touched.
     """
-    first = circumstances.previous_close
-    close = pl.col("about.close")
-    return frame.with_columns(
-        before=close.shift(1, fill_value=None if first is None else float(first)),
-        after=close.shift(-1),
-    ).with_columns(jump=pl.col("about.open") / pl.col("before"))
+    known = pl.Series("about.close", map(float, circumstances.previous), dtype=pl.Float64)
+    closes = pl.concat([known, frame["about.close"]])
+    before, after = closes.shift(1), closes.shift(-1)
+    beside = pl.DataFrame(
+        {
+            "before": before.fill_null(closes.shift(-2)),
+            "after": after.fill_null(closes.shift(2)),
+            "edge": before.is_null() | after.is_null(),
+            "latest": before,
+        }
+    ).slice(len(known))
+    frame = frame.drop(beside.columns, strict=False)
+    return pl.concat([frame, beside], how="horizontal").with_columns(
+        jump=pl.col("about.open") / pl.col("latest")
+    )
 
 
 def _outlier(circumstances: Circumstances) -> pl.Expr:
-    """Find prices off both neighbours; at either end there is one, so they must be off twice."""
+    """Find prices off both neighbours; at an edge, where a move may stay, by the factor squared."""
     before, after = pl.col("before"), pl.col("after")
-    highest, lowest = pl.max_horizontal(before, after), pl.min_horizontal(before, after)
     factor = float(circumstances.outlier)
-    factors = pl.when(before.is_null() | after.is_null()).then(factor**2).otherwise(factor)
+    factors = pl.when(pl.col("edge")).then(factor**2).otherwise(factor)
     prices = [pl.col(f"about.{column}") for column in PRICES]
-    off = (pl.max_horizontal(prices) > highest * factors) | (
-        pl.min_horizontal(prices) < lowest / factors
-    )
-    return off & (lowest > 0)
+    above = pl.max_horizontal(prices) > pl.max_horizontal(before, after) * factors
+    below = pl.min_horizontal(prices) < pl.min_horizontal(before, after) / factors
+    both = before.is_not_null() & after.is_not_null()
+    return (above | below) & both & pl.lit(not circumstances.any_sign)
 
 
 def _split_jump(circumstances: Circumstances) -> pl.Expr:
@@ -225,7 +236,8 @@ def _split_jump(circumstances: Circumstances) -> pl.Expr:
         for split in map(float, SPLITS)
         for size in (split, 1 / split)
     )
-    return near & ~pl.col("time").is_in(sorted(circumstances.splits))
+    on_record = pl.col("time").is_in(sorted(circumstances.splits))
+    return near & ~on_record & pl.lit(not circumstances.any_sign)
 
 
 _NAMED: Final = (
