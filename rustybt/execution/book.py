@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec.structs import replace
 
-from rustybt.execution.costs import fee
+from rustybt.execution.costs import Traded, fee
 from rustybt.execution.filters import refusal
 from rustybt.execution.groups import Group
 from rustybt.execution.latency import Requests
@@ -101,6 +101,8 @@ class Book:
             working = Working(order, venue_id, now, expires, traded)
             working.waiting = group is not None and group.holds_back(order.client_id)
             self.orders[order.client_id] = working
+            if expires is not None and (self.wake is None or expires < self.wake):
+                self.wake = expires
             self._update(working, OrderState.ACCEPTED, now)
 
     def has_group(self, group_id: str | None) -> bool:
@@ -147,8 +149,12 @@ class Book:
 
     def idle(self, bar: BarView) -> bool:
         """Tell whether *bar* changes nothing: two comparisons, three if an order can expire."""
-        lower, upper = self.bounds
-        return bar.low > lower and bar.high < upper and (self.wake is None or bar.end < self.wake)
+        bounds = self.bounds
+        return (
+            bar.low > bounds.lower
+            and bar.high < bounds.upper
+            and (self.wake is None or bar.end < self.wake)
+        )
 
     def trade_bar(self, bar: BarView) -> None:
         """Match the orders that were here before *bar* began."""
@@ -159,9 +165,9 @@ class Book:
         # What ends within the bar has seen its open; when the rest was is not known.
         self._expire(bar.end, inside=True)
         scene.time = bar.end
-        if self._present(scene):
+        if self.orders:
             self._walk(scene, bar)
-        self._expire(bar.end)
+            self._expire(bar.end)
         self._used = bar.end, scene.used
         self.refresh()
 
@@ -229,6 +235,8 @@ class Book:
 
     def _expire(self, until: datetime, *, inside: bool = False) -> None:
         """End the orders whose time is over at *until*, or before it if *inside*."""
+        if self.wake is None or self.wake > until:
+            return
         for working in list(self.orders.values()):
             expires = working.expires
             if expires is None or working.order.client_id not in self.orders:
@@ -247,15 +255,12 @@ class Book:
     def _settle(self, scene: Scene) -> None:
         """Let everything happen that the price reached makes happen."""
         while (working := self._next(scene)) is not None:
-            self._react(working, scene)
-        for working in self._present(scene):
-            working.fresh = False
-            if not working.awake:
-                continue
-            working.rested = True
-            if working.at_once:
-                reason = "there was nothing to trade with at once"
-                self._close(working, OrderState.CANCELLED, scene.time, reason)
+            if working.awake:
+                self._trade(working, scene)
+            else:
+                self._trigger(working, scene)
+        if self.orders:
+            self._rest(scene)
 
     def _next(self, scene: Scene) -> Working | None:
         """Return the oldest order that reacts to the price reached."""
@@ -267,41 +272,45 @@ class Book:
                 return working
         return None
 
-    def _react(self, working: Working, scene: Scene) -> None:
-        """Trigger or trade an order whose level is reached."""
-        order = working.order
-        if not working.awake:
-            working.awaken()
-            self._update(working, OrderState.TRIGGERED, scene.time)
-            group = self._group(working)
-            if group is not None:
-                group.move(order.client_id, OrderState.TRIGGERED)
-                self._regroup(group, scene.time)
-            return
+    def _rest(self, scene: Scene) -> None:
+        """Let the orders stand in the book that found nothing to trade with."""
+        for working in self._present(scene):
+            working.fresh = False
+            if not working.awake:
+                continue
+            working.rested = True
+            if working.at_once:
+                reason = "there was nothing to trade with at once"
+                self._close(working, OrderState.CANCELLED, scene.time, reason)
+
+    def _trigger(self, working: Working, scene: Scene) -> None:
+        """Let an order go to work whose trigger is reached."""
+        working.awaken()
+        self._update(working, OrderState.TRIGGERED, scene.time)
+        group = self._group(working)
+        if group is not None:
+            group.move(working.order.client_id, OrderState.TRIGGERED)
+            self._regroup(group, scene.time)
+
+    def _trade(self, working: Working, scene: Scene) -> None:
+        """Trade as much of an order as may be; it then has no more part in *scene*."""
         working.spent = scene
-        if order.post_only and not working.rested:
-            reason = "post-only, and it would have traded at once"
+        rested = working.rested
+        working.fresh, working.rested = False, True
+        if working.order.post_only and not rested:
             # Modified into the market after it had traded, it can no longer be rejected.
             state = OrderState.CANCELLED if working.traded.quantity else OrderState.REJECTED
-            self._close(working, state, scene.time, reason)
+            self._close(working, state, scene.time, "post-only, and it would have traded at once")
             return
         allowed = self._allowed(working)
-        if not allowed:
-            reason = "there is no position left to reduce"
-            self._close(working, OrderState.CANCELLED, scene.time, reason)
-            return
-        quantity = min(allowed, scene.left(order, rested=working.rested))
-        if order.time_in_force is TimeInForce.FOK and quantity < working.leaves:
-            reason = f"fill or kill, and only {quantity} could be traded"
-            self._close(working, OrderState.CANCELLED, scene.time, reason)
-            return
-        if quantity:
-            self._fill(working, quantity, scene)
-        if working.at_once and order.client_id in self.orders:
+        quantity = min(allowed, scene.left(working.order, rested=rested))
+        reason = _why_not(working, allowed, quantity)
+        if not reason and quantity:
+            self._fill(working, quantity, scene, rested=rested)
+        if not reason and working.at_once and working.order.client_id in self.orders:
             reason = "the rest could not be traded at once"
+        if reason:
             self._close(working, OrderState.CANCELLED, scene.time, reason)
-        working.fresh = False
-        working.rested = True
 
     def _allowed(self, working: Working) -> Decimal:
         """Return how much an order may trade: of a reduce-only one what the position has."""
@@ -313,19 +322,16 @@ class Book:
         held = self.position.copy_abs() if against else ZERO
         return leaves if leaves <= held else self.instrument.round_quantity(held)
 
-    def _fill(self, working: Working, quantity: Decimal, scene: Scene) -> None:
-        """Trade *quantity* of an order."""
+    def _fill(self, working: Working, quantity: Decimal, scene: Scene, *, rested: bool) -> None:
+        """Trade *quantity* of an order, which *rested* before or did not."""
         order, desk, instrument = working.order, self._desk, self.instrument
-        maker = working.is_limit and working.rested
+        maker = working.is_limit and rested
         if working.is_limit:
-            price = scene.limit_price(order, rested=working.rested)
+            price = scene.limit_price(order, rested=rested)
         else:
             price = scene.taking_price(order.side, quantity)
         notional = instrument.notional(quantity, price).copy_abs()
-        account = desk.traded.get(instrument.quote, ZERO)
-        before = replace(working.traded, account_notional=account)
-        desk.traded[instrument.quote] = account = add(account, notional)
-        working.book(quantity, notional, account, maker=maker)
+        cost = self._charge(working, quantity, notional, maker=maker)
         scene.take(order.side, quantity)
         change = add if order.side is Side.BUY else subtract
         self.position = change(self.position, quantity)
@@ -337,7 +343,7 @@ class Book:
             quantity=quantity,
             price=price,
             time=scene.time,
-            fee=fee(desk.rules.commission, before, working.traded),
+            fee=cost,
             liquidity=Liquidity.MAKER if maker else Liquidity.TAKER,
             venue_id=working.venue_id,
         )
@@ -348,6 +354,22 @@ class Book:
         if group is not None:
             group.fill(fill)
             self._regroup(group, scene.time)
+
+    def _charge(
+        self, working: Working, quantity: Decimal, notional: Decimal, *, maker: bool
+    ) -> Decimal:
+        """Count a trade, for its order and for the account; return its fee."""
+        traded, quote = self._desk.traded, self.instrument.quote
+        done, account = working.traded, traded.get(quote, ZERO)
+        before = Traded(done.quantity, done.notional, done.maker_notional, account)
+        traded[quote] = account = add(account, notional)
+        working.traded = Traded(
+            add(done.quantity, quantity),
+            add(done.notional, notional),
+            add(done.maker_notional, notional) if maker else done.maker_notional,
+            account,
+        )
+        return fee(self._desk.rules.commission, before, working.traded)
 
     def _close(self, working: Working, state: OrderState, time: datetime, reason: str) -> None:
         """End an order and say so."""
@@ -419,3 +441,12 @@ class Book:
                 reason=reason,
             )
         )
+
+
+def _why_not(working: Working, allowed: Decimal, quantity: Decimal) -> str:
+    """Say why an order ends instead of trading *quantity*, nothing if it does not."""
+    if not allowed:
+        return "there is no position left to reduce"
+    if working.order.time_in_force is TimeInForce.FOK and quantity < working.leaves:
+        return f"fill or kill, and only {quantity} could be traded"
+    return ""

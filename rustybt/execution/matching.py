@@ -65,7 +65,7 @@ class Matcher:
         trade_ids: Iterator[str] | None = None,
     ) -> None:
         self.rules = MatchingRules() if rules is None else rules
-        self._instruments = instruments
+        self._instruments = dict(instruments)
         self._session_end = session_end
         self._venue_ids = numbered("V") if venue_ids is None else venue_ids
         self._events: list[VenueEvent] = []
@@ -91,6 +91,12 @@ class Matcher:
                 )
             book = self._books[symbol] = Book(instrument, self._desk)
         return book
+
+    def set_instrument(self, instrument: Instrument) -> None:
+        """Trade *instrument* from now on, or by its new filters; orders at work stay there."""
+        self._instruments[instrument.symbol] = instrument
+        if instrument.symbol in self._books:
+            self._books[instrument.symbol].instrument = instrument
 
     def position(self, symbol: str) -> Decimal:
         """Return the units that this venue holds of *symbol* for us, negative when short."""
@@ -120,14 +126,15 @@ class Matcher:
         self._check_seen(seen, now)
         self._check_new(orders)
         _check_group(orders, group)
-        for part in [orders] if group is not None else [[order] for order in orders]:
-            book = self.book(part[0].symbol)
+        together = group is not None or len(orders) == 1
+        books: dict[str, Book] = {}
+        for part in [orders] if together else [[order] for order in orders]:
+            book = books[part[0].symbol] = self.book(part[0].symbol)
             for order in part:
                 self._whereabouts[order.client_id] = book
             price = _known_price(seen, part[0])
             book.requests.send(partial(self._arrive, book, part, group, price), now)
-        for symbol in dict.fromkeys(order.symbol for order in orders):
-            book = self.book(symbol)
+        for book in books.values():
             self._trade_at_once(book, now, seen)
             book.refresh()
         return self._drain()

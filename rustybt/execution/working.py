@@ -155,17 +155,6 @@ class Working:
             return True
         return price >= self.level if self.above else price <= self.level
 
-    def book(self, quantity: Decimal, notional: Decimal, account: Decimal, *, maker: bool) -> None:
-        """Count a trade after which the whole account has traded *account*."""
-        before = self.traded
-        maker_notional = before.maker_notional
-        self.traded = Traded(
-            add(before.quantity, quantity),
-            add(before.notional, notional),
-            add(maker_notional, notional) if maker else maker_notional,
-            account,
-        )
-
 
 def traded_before(order: Order, instrument: Instrument) -> Traded:
     """Return what *order* had traded when it came here."""

@@ -111,8 +111,9 @@ def order_notional(case: Case) -> Denial | None:
         return None
     price = order.price if order.price is not None else order.trigger
     if price is None:
-        price = case.portfolio.price(order.symbol)
-    worth = case.portfolio.unit_value(order.symbol, price)
+        worth = case.portfolio.market_value(order.symbol)
+    else:
+        worth = case.portfolio.unit_value(order.symbol, price)
     if worth is None:
         return case.unknown("value of one unit", Limit.MAX_ORDER_NOTIONAL)
     value = multiply(order.leaves, worth)
@@ -142,7 +143,7 @@ def position_size(case: Case) -> Denial | None:
     threshold, order, portfolio = case.limits.max_position_size, case.order, case.portfolio
     if threshold is None:
         return None
-    worth = portfolio.unit_value(order.symbol, portfolio.price(order.symbol))
+    worth = portfolio.market_value(order.symbol)
     if worth is None:
         return case.unknown("value of one unit", Limit.MAX_POSITION_SIZE)
     units = case.reach.high if order.side is Side.BUY else case.reach.low

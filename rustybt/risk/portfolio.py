@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from rustybt.model.instrument import Side
-from rustybt.model.money import ONE, ZERO, add, multiply, product, subtract, total
+from rustybt.model.money import ZERO, add, multiply, subtract
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
     from rustybt.model.instrument import Instrument
     from rustybt.model.order import Order
+
+
+_NO_ORDERS: dict[str, Order] = {}
 
 
 class Reach(NamedTuple):
@@ -45,6 +48,8 @@ class PortfolioSnapshot:
         "_positions",
         "_prices",
         "_rates",
+        "_stale",
+        "_worths",
         "currency",
         "day_start_equity",
         "equity",
@@ -70,7 +75,10 @@ class PortfolioSnapshot:
         self._prices = prices
         self._rates = rates or {}
         self._orders: dict[str, dict[str, Order]] = {}
-        self._exposures: dict[str, Decimal | None] | None = None
+        # Worked out when they are asked for: most reviews concern one symbol of many.
+        self._worths: dict[str, Decimal | None] = {}
+        self._exposures: dict[str, Decimal | None] = {}
+        self._stale = dict.fromkeys(positions)
         self._gross: Decimal = ZERO
         for order in orders:
             self.include(order)
@@ -82,8 +90,7 @@ class PortfolioSnapshot:
             orders[order.client_id] = order
         else:
             orders.pop(order.client_id, None)
-        if self._exposures is not None:
-            self._set_exposure(self._exposures, order.symbol, self.reach(order.symbol))
+        self._stale[order.symbol] = None
 
     def position(self, symbol: str) -> Decimal:
         """Return the units held of *symbol*, negative when short."""
@@ -102,20 +109,28 @@ class PortfolioSnapshot:
         instrument = self._instruments.get(symbol)
         if instrument is None or price is None:
             return None
-        local = instrument.quote == self.currency
-        rate = ONE if local else self._rates.get(instrument.quote)
-        return None if rate is None else product(price, instrument.multiplier, rate).copy_abs()
+        value = multiply(price, instrument.multiplier).copy_abs()
+        if instrument.quote == self.currency:
+            return value
+        rate = self._rates.get(instrument.quote)
+        return None if rate is None else multiply(value, rate)
+
+    def market_value(self, symbol: str) -> Decimal | None:
+        """Return what one unit of *symbol* is worth at the market's price, if that is known."""
+        if symbol not in self._worths:
+            self._worths[symbol] = self.unit_value(symbol, self.price(symbol))
+        return self._worths[symbol]
 
     def reach(self, symbol: str, order: Order | None = None) -> Reach:
         """Return how far the position in *symbol* could go, with *order* working as well."""
-        orders = self._orders.get(symbol, {})
+        orders = self._orders.get(symbol, _NO_ORDERS)
         if order is not None:
             orders = {**orders, order.client_id: order}
         position = self.position(symbol)
-        return Reach(
-            subtract(position, pending(orders.values(), Side.SELL)),
-            add(position, pending(orders.values(), Side.BUY)),
-        )
+        if not orders:
+            return Reach(position, position)
+        sells, buys = pending(orders.values())
+        return Reach(subtract(position, sells), add(position, buys))
 
     def gross_exposure(self, symbol: str, reach: Reach) -> Decimal | None:
         """Return the largest value of all positions if the one in *symbol* could go to *reach*.
@@ -135,41 +150,39 @@ class PortfolioSnapshot:
         return self._known_exposures().keys()
 
     def _known_exposures(self) -> dict[str, Decimal | None]:
-        """Return the exposure of each occupied symbol, worked out at the first call."""
+        """Return the exposure of each occupied symbol, up to date."""
         exposures = self._exposures
-        if exposures is None:
-            exposures = self._exposures = {}
-            for symbol in dict.fromkeys((*self._positions, *self._orders)):
-                self._set_exposure(exposures, symbol, self.reach(symbol))
+        for symbol in self._stale:
+            self._gross = subtract(self._gross, exposures.pop(symbol, None) or ZERO)
+            reach = self.reach(symbol)
+            if reach.largest:
+                exposures[symbol] = exposure = self._exposure(symbol, reach)
+                self._gross = add(self._gross, exposure or ZERO)
+        self._stale.clear()
         return exposures
-
-    def _set_exposure(
-        self, exposures: dict[str, Decimal | None], symbol: str, reach: Reach
-    ) -> None:
-        """Put the exposure of *symbol* in place of the one that was known."""
-        self._gross = subtract(self._gross, exposures.pop(symbol, None) or ZERO)
-        if reach.largest:
-            exposures[symbol] = exposure = self._exposure(symbol, reach)
-            self._gross = add(self._gross, exposure or ZERO)
 
     def _exposure(self, symbol: str, reach: Reach) -> Decimal | None:
         """Return the value of the largest position within *reach*."""
-        worth = self.unit_value(symbol, self.price(symbol))
+        worth = self.market_value(symbol)
         return None if worth is None else multiply(reach.largest, worth)
 
 
-def pending(orders: Iterable[Order], side: Side) -> Decimal:
-    """Return how much *orders* could still trade on *side*, apart from what only reduces.
+def pending(orders: Iterable[Order]) -> tuple[Decimal, Decimal]:
+    """Return how much *orders* could still sell and buy, apart from what only reduces.
 
     Of alternatives, the orders of one group on one side, only the largest counts.
     """
-    result = ZERO
-    groups: dict[str, Decimal] = {}
+    sums = {Side.SELL: ZERO, Side.BUY: ZERO}
+    groups: dict[tuple[Side, str], Decimal] = {}
     for order in orders:
-        if order.side is not side or order.reduce_only:
+        if order.reduce_only:
             continue
+        side = order.side
         if order.group is None:
-            result = add(result, order.leaves)
+            sums[side] = add(sums[side], order.leaves)
         else:
-            groups[order.group] = max(groups.get(order.group, ZERO), order.leaves)
-    return add(result, total(groups.values()))
+            key = side, order.group
+            groups[key] = max(groups.get(key, ZERO), order.leaves)
+    for (side, _), largest in groups.items():
+        sums[side] = add(sums[side], largest)
+    return sums[Side.SELL], sums[Side.BUY]

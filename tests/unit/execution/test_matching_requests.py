@@ -78,7 +78,7 @@ def test_the_venues_filters(make_venue: Any, words: str, reason: str) -> None:
 
 
 def test_a_market_order_is_judged_by_the_market(make_venue: Any) -> None:
-    """By the price that was seen, on the tick; without one only the lot can be checked."""
+    """By the price that was seen; without one only the quantity can be checked."""
     venue = make_venue(COIN)
     assert venue.submit("a: buy 0.01 market", "b: buy 0.0105 market") == [
         "a accepted",
@@ -86,9 +86,36 @@ def test_a_market_order_is_judged_by_the_market(make_venue: Any) -> None:
     ]
     venue.bar("500.01 500.01 500.01 500.01")
     assert venue.submit("c: buy 0.01 market") == [
-        "c rejected: notional 5.000 is below the minimum 10"
+        "c rejected: notional 5.0001 is below the minimum 10"
     ]
     assert venue.submit("d: buy 0.02 market") == ["d accepted"]
+
+
+@pytest.mark.parametrize(
+    ("quantity", "price", "reason"),
+    [
+        ("0.009", None, "quantity 0.009 is below the minimum 0.01"),
+        ("0.01", None, ""),
+        ("5", None, ""),
+        ("5.001", None, "quantity 5.001 is above the maximum 5"),
+        ("0.0001", None, "off the lot 0.001; quantity 0.0001 is below the minimum 0.01"),
+        ("0.01", "1000", ""),
+        ("0.01", "-1000", ""),
+        ("4", "250", ""),
+        ("4.001", "250", "notional 1000.250 is above the maximum 1000"),
+        ("0.01", "999.99", "notional 9.9999 is below the minimum 10"),
+    ],
+)
+def test_the_bounds_of_a_market_order(
+    make_venue: Any, quantity: str, price: str | None, reason: str
+) -> None:
+    """The ends are allowed."""
+    venue = make_venue(replace(COIN, max_notional=D(1000)))
+    if price is not None:
+        venue.bar(" ".join([price] * 4))
+    told = venue.submit(f"buy {quantity} market")
+    assert told[0].startswith("a rejected" if reason else "a accepted")
+    assert told[0].endswith(reason)
 
 
 def test_a_market_order_is_judged_by_its_side_of_the_quote(make_venue: Any) -> None:
@@ -97,7 +124,7 @@ def test_a_market_order_is_judged_by_its_side_of_the_quote(make_venue: Any) -> N
     venue.quote("999 1000")
     assert venue.submit("a: buy 0.01 market", "b: sell 0.01 market") == [
         "a accepted",
-        "b rejected: notional 9.990 is below the minimum 10",
+        "b rejected: notional 9.99 is below the minimum 10",
     ]
 
 
@@ -146,6 +173,17 @@ def test_an_unknown_symbol_is_an_error(venue: Any) -> None:
     assert venue.matcher.book("X").orders == {}
     with pytest.raises(ExecutionError, match="expected an instrument"):
         Matcher({}).book("X")
+
+
+def test_filters_may_change(venue: Any) -> None:
+    """What works goes on; what comes is held to the new ones. New symbols may come, too."""
+    venue.submit("a: buy 3 limit price=99.99")
+    share = venue.matcher.book("X").instrument
+    venue.matcher.set_instrument(replace(share, tick=D("0.05")))
+    assert venue.submit("b: buy 3 limit price=99.99")[0].startswith("b rejected: price 99.99 is")
+    assert venue.bar("100 100 99 100") == ["a buy 3 at 99.99 maker"]
+    venue.matcher.set_instrument(replace(share, symbol="Z"))
+    assert venue.submit(venue.order("buy 1 market", symbol="Z", client_id="z")) == ["z accepted"]
 
 
 def test_what_is_not_over_was_not_seen(venue: Any) -> None:
