@@ -6,43 +6,27 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec.structs import replace
 
-from rustybt.execution.costs import Traded, fee
 from rustybt.execution.filters import refusal
 from rustybt.execution.groups import Group
 from rustybt.execution.latency import Requests
 from rustybt.execution.market import BarScene, QuoteScene, path
 from rustybt.execution.working import ALWAYS, NEVER, Bounds, Working, traded_before
-from rustybt.model.event import OrderFilled, OrderReplaced, OrderUpdated
-from rustybt.model.fill import Fill, Liquidity
 from rustybt.model.group import Reaction
 from rustybt.model.instrument import Side
-from rustybt.model.money import ZERO, add, subtract
+from rustybt.model.money import ZERO, add
 from rustybt.model.order import OrderState, TimeInForce
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Sequence
     from datetime import datetime
     from decimal import Decimal
 
-    from rustybt.execution.broker import VenueEvent
+    from rustybt.execution.desk import Desk
     from rustybt.execution.market import BarView, Scene
-    from rustybt.execution.rules import MatchingRules
     from rustybt.model.bar import Quote
     from rustybt.model.group import OrderGroup
     from rustybt.model.instrument import Instrument
     from rustybt.model.order import Order
-
-
-class Desk(NamedTuple):
-    """What the books of one account share."""
-
-    rules: MatchingRules
-    emit: Callable[[VenueEvent], None]
-    trade_ids: Iterator[str]
-    traded: dict[str, Decimal]
-    """What the account has traded, by quote currency."""
-    whereabouts: dict[str, Book]
-    """Where each open order is, by client id."""
 
 
 class Admission(NamedTuple):
@@ -103,7 +87,7 @@ class Book:
             self.orders[order.client_id] = working
             if expires is not None and (self.wake is None or expires < self.wake):
                 self.wake = expires
-            self._update(working, OrderState.ACCEPTED, now)
+            self._desk.update(working, OrderState.ACCEPTED, now)
 
     def has_group(self, group_id: str | None) -> bool:
         """Tell whether orders of a group of that name are open."""
@@ -128,7 +112,7 @@ class Book:
         new = replace(old, quantity=terms.quantity, price=terms.price, trigger=trigger)
         refusal = self._refusal_of_terms(working, new)
         if refusal:
-            self._update(working, working.state, now, refusal)
+            self._desk.update(working, working.state, now, refusal)
             return
         if (new.price, new.trigger) != (old.price, old.trigger) or new.quantity > old.quantity:
             self.orders[new.client_id] = self.orders.pop(new.client_id)
@@ -286,7 +270,7 @@ class Book:
     def _trigger(self, working: Working, scene: Scene) -> None:
         """Let an order go to work whose trigger is reached."""
         working.awaken()
-        self._update(working, OrderState.TRIGGERED, scene.time)
+        self._desk.update(working, OrderState.TRIGGERED, scene.time)
         group = self._group(working)
         if group is not None:
             group.move(working.order.client_id, OrderState.TRIGGERED)
@@ -324,30 +308,15 @@ class Book:
 
     def _fill(self, working: Working, quantity: Decimal, scene: Scene, *, rested: bool) -> None:
         """Trade *quantity* of an order, which *rested* before or did not."""
-        order, desk, instrument = working.order, self._desk, self.instrument
-        maker = working.is_limit and rested
+        order = working.order
         if working.is_limit:
             price = scene.limit_price(order, rested=rested)
         else:
             price = scene.taking_price(order.side, quantity)
-        notional = instrument.notional(quantity, price).copy_abs()
-        cost = self._charge(working, quantity, notional, maker=maker)
+        maker = working.is_limit and rested
+        fill = self._desk.trade(working, self.instrument, quantity, price, scene.time, maker=maker)
         scene.take(order.side, quantity)
-        change = add if order.side is Side.BUY else subtract
-        self.position = change(self.position, quantity)
-        fill = Fill(
-            trade_id=next(desk.trade_ids),
-            client_id=order.client_id,
-            symbol=order.symbol,
-            side=order.side,
-            quantity=quantity,
-            price=price,
-            time=scene.time,
-            fee=cost,
-            liquidity=Liquidity.MAKER if maker else Liquidity.TAKER,
-            venue_id=working.venue_id,
-        )
-        desk.emit(OrderFilled(time=scene.time, fill=fill))
+        self.position = add(self.position, fill.signed_quantity)
         if not working.leaves:
             self._remove(working)
         group = self._group(working)
@@ -355,26 +324,10 @@ class Book:
             group.fill(fill)
             self._regroup(group, scene.time)
 
-    def _charge(
-        self, working: Working, quantity: Decimal, notional: Decimal, *, maker: bool
-    ) -> Decimal:
-        """Count a trade, for its order and for the account; return its fee."""
-        traded, quote = self._desk.traded, self.instrument.quote
-        done, account = working.traded, traded.get(quote, ZERO)
-        before = Traded(done.quantity, done.notional, done.maker_notional, account)
-        traded[quote] = account = add(account, notional)
-        working.traded = Traded(
-            add(done.quantity, quantity),
-            add(done.notional, notional),
-            add(done.maker_notional, notional) if maker else done.maker_notional,
-            account,
-        )
-        return fee(self._desk.rules.commission, before, working.traded)
-
     def _close(self, working: Working, state: OrderState, time: datetime, reason: str) -> None:
         """End an order and say so."""
         self._remove(working)
-        self._update(working, state, time, reason)
+        self._desk.update(working, state, time, reason)
         group = self._group(working)
         if group is not None:
             group.move(working.order.client_id, state)
@@ -383,7 +336,7 @@ class Book:
     def _remove(self, working: Working) -> None:
         """Forget an order that has ended."""
         del self.orders[working.order.client_id]
-        del self._desk.whereabouts[working.order.client_id]
+        self._desk.ended(working.order.client_id)
 
     def _group(self, working: Working) -> Group | None:
         """Return the group of an order, if it is in one."""
@@ -400,7 +353,7 @@ class Book:
             if action.reaction is Reaction.CANCEL:
                 reason = f"another order of group {group.spec.group_id!r} ended it"
                 self._remove(working)
-                self._update(working, OrderState.CANCELLED, time, reason)
+                self._desk.update(working, OrderState.CANCELLED, time, reason)
                 group.move(action.client_id, OrderState.CANCELLED)
                 continue
             new = replace(working.order, quantity=action.quantity)
@@ -414,33 +367,11 @@ class Book:
             self._groups.pop(group.spec.group_id, None)
 
     def _replace(self, working: Working, new: Order, time: datetime) -> None:
-        """Give an order the terms of *new* and say so; one with nothing left to fill has ended."""
+        """Give an order the terms of *new*; one with nothing left to fill has ended."""
         working.order = new
-        self._desk.emit(
-            OrderReplaced(
-                time=time,
-                client_id=new.client_id,
-                quantity=new.quantity,
-                price=new.price,
-                trigger=new.trigger,
-            )
-        )
+        self._desk.replace(new, time)
         if not working.leaves:
             self._remove(working)
-
-    def _update(
-        self, working: Working, state: OrderState, time: datetime, reason: str = ""
-    ) -> None:
-        """Report the state of an order."""
-        self._desk.emit(
-            OrderUpdated(
-                time=time,
-                client_id=working.order.client_id,
-                state=state,
-                venue_id=working.venue_id if not reason else None,
-                reason=reason,
-            )
-        )
 
 
 def _why_not(working: Working, allowed: Decimal, quantity: Decimal) -> str:

@@ -16,7 +16,8 @@ from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING
 
-from rustybt.execution.book import Admission, Book, Desk
+from rustybt.execution.book import Admission, Book
+from rustybt.execution.desk import Desk
 from rustybt.execution.errors import DuplicateOrderError, ExecutionError, UnknownOrderError
 from rustybt.execution.filters import refusal
 from rustybt.execution.rules import FillPolicy, MatchingRules
@@ -73,10 +74,9 @@ class Matcher:
         self._whereabouts: dict[str, Book] = {}
         self._desk = Desk(
             self.rules,
-            self._events.append,
             numbered("T") if trade_ids is None else trade_ids,
-            {},
-            self._whereabouts,
+            emit=self._events.append,
+            ended=self._whereabouts.pop,
         )
 
     def book(self, symbol: str) -> Book:
