@@ -112,6 +112,29 @@ class Backtest:
         Raise :class:`~rustybt.engine.errors.BarDataError` for data that cannot be used and
         :class:`~rustybt.strategy.errors.StrategyFailedError` if the strategy's code raises.
         """
+        desk, state = self._run()
+        strategy = self._strategy
+        return Result(
+            desk,
+            strategy=type(strategy).__name__,
+            parameters={name: getattr(strategy, name) for name in strategy.parameters()},
+            path=self._path,
+            initial_cash=self._cash,
+            state=state,
+            periods=self._periods,
+        )
+
+    def decisions(self) -> list[tuple[int, str, str]]:
+        """Run and return what was ordered: when the bar before began, the symbol, the order.
+
+        Times are in microseconds since 1970.
+        """
+        found: list[tuple[int, str, str]] = []
+        self._run(found)
+        return found
+
+    def _run(self, decisions: list[tuple[int, str, str]] | None = None) -> tuple[Desk, State]:
+        """Run; return what is there afterwards. Fill *decisions* if it is given."""
         strategy = self._strategy
         tape = self._tape()
         desk = Desk(
@@ -123,6 +146,7 @@ class Backtest:
             session_end=self._session_end,
             shortcut=self._shortcut,
         )
+        desk.decisions = decisions
         if self._state is not None:
             strategy.state = load_state(dump_state(self._state))
         strategy.bind(desk, tape.symbols)
@@ -134,20 +158,12 @@ class Backtest:
                 _walk(tape, desk, strategy, self._progress)
             else:
                 self._follow(tape, desk, changes)
+            desk.decisions = None
             _go_to_the_end(tape, desk)
             strategy.on_stop()
             state = load_state(dump_state(strategy.state))
         desk.finish()
-        parameters = {name: getattr(strategy, name) for name in strategy.parameters()}
-        return Result(
-            desk,
-            strategy=type(strategy).__name__,
-            parameters=parameters,
-            path=self._path,
-            initial_cash=self._cash,
-            state=state,
-            periods=self._periods,
-        )
+        return desk, state
 
     def _follow(self, tape: Tape, desk: Desk, changes: Changes) -> None:
         """Trade the *changes* of the targets in the quickest way that the rules allow."""

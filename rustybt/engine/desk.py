@@ -66,8 +66,8 @@ class Desk:
 
     *bars* are the last closed bars by index of their symbol; whoever walks the tape calls
     :meth:`open_slice` before it moves them, and says by *base* one that has just closed. *active*
-    tells whether anything could happen in the next slice. *shortcut* may be switched off, for
-    tests.
+    tells whether anything could happen in the next slice. *decisions* is filled with what is
+    ordered after which bar, if it is a list. *shortcut* may be switched off, for tests.
     """
 
     def __init__(
@@ -94,6 +94,7 @@ class Desk:
         self._inside: int | None = None
         self.venue = Venue(tape, instruments, rules, session_end)
         self.on_fill: Callable[[Fill], object] | None = None
+        self.decisions: list[tuple[int, str, str]] | None = None
         self._gate = None if limits is None else Gate(limits, self.account, tape)
         self.takes_shortcut = shortcut and limits is None and is_simple(rules)
         self._fee = fee_of(rules.commission)
@@ -153,6 +154,8 @@ class Desk:
         if not self.takes_shortcut or index in self.venue.resting:
             return self.submit(symbol, quantity, _MARKET)
         client_id = self._next_id()
+        if self.decisions is not None:
+            self.decisions.append((self.base.start, symbol, f"market {quantity:f}"))
         reason = self._refusal(index, quantity)
         if reason:
             self._refuse(index, client_id, quantity, reason)
@@ -342,6 +345,9 @@ class Desk:
 
     def _send(self, index: int, orders: Sequence[Order], group: OrderGroup | None) -> None:
         """Send orders in one symbol to the venue, past the risk limits if there are any."""
+        if self.decisions is not None:
+            for order in orders:
+                self.decisions.append((self.base.start, order.symbol, _described(order)))
         if self._gate is not None:
             denial = self._gate.review(
                 orders, self.now, self._prices(index), self.equity, self.venue.orders.open()
@@ -402,6 +408,13 @@ _AS_WISHED = ("", "cancelled on request", "its time was over")
 def _signed(order: Order) -> Decimal:
     """Return the quantity of *order*, negative for a sale."""
     return order.quantity if order.side is Side.BUY else order.quantity.copy_negate()
+
+
+def _described(order: Order) -> str:
+    """Return what *order* asks for, in a line."""
+    prices = [order.price, order.trigger, order.trail]
+    terms = [f"{price:f}" for price in prices if price is not None]
+    return " ".join([str(order.type), f"{_signed(order):f}", *terms])
 
 
 def _number(client_id: str) -> int:

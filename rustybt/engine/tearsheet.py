@@ -14,20 +14,11 @@ from rustybt.engine.frames import digits
 if TYPE_CHECKING:
     from rustybt.engine.result import Result
 
+# fmt: off
 _MONTHS: Final = (
-    "Jan",
-    "Feb",
-    "Mar",
-    "Apr",
-    "May",
-    "Jun",
-    "Jul",
-    "Aug",
-    "Sep",
-    "Oct",
-    "Nov",
-    "Dec",
+    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
 )
+# fmt: on
 _TRADES_SHOWN: Final = 200
 _MARKS_SHOWN: Final = 400
 _NAMES: Final = {

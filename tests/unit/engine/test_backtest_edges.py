@@ -1,5 +1,6 @@
 """Odd data: one clear error, or the right handling with a note."""
 
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -23,18 +24,21 @@ class BuyOnce(Strategy):
 
 
 def frame(
-    closes: list[float | None], *, start: datetime = START, opens: list[float | None] | None = None
+    closes: Sequence[float | None],
+    *,
+    start: datetime = START,
+    opens: Sequence[float | None] = (),
 ) -> pl.DataFrame:
     """Return bars that open at the close before, or at given *opens*."""
     first = opens or [closes[0], *closes[:-1]] if closes else []
     pairs = list(zip(first, closes, strict=True))
-    whole = [[each for each in pair if each is not None] or [None] for pair in pairs]
+    whole = [[each for each in pair if each is not None] for pair in pairs]
     return pl.DataFrame(
         {
             "timestamp": [start + DAY * number for number in range(len(closes))],
             "open": [pair[0] for pair in pairs],
-            "high": [max(each, default=None) for each in whole],  # type: ignore[type-var]
-            "low": [min(each, default=None) for each in whole],  # type: ignore[type-var]
+            "high": [max(each, default=None) for each in whole],
+            "low": [min(each, default=None) for each in whole],
             "close": closes,
             "volume": [1000.0] * len(closes),
         },
@@ -123,7 +127,7 @@ def test_impossible_numbers_are_an_error(change: dict[str, float], message: str)
 def test_all_problems_of_a_symbol_come_at_once() -> None:
     """One message names every kind of problem, and counts what it does not show."""
     bars = frame([10.0] * 6).with_columns(low=pl.lit(20.0), volume=pl.lit(-1.0))
-    with pytest.raises(BarDataError, match="and 3 more have a low above.*negative volume"):
+    with pytest.raises(BarDataError, match=r"and 3 more have a low above.*negative volume"):
         run(bars)
 
 
@@ -177,8 +181,8 @@ def test_an_order_for_a_symbol_that_has_ended_stays_open() -> None:
     """Nothing is made up for a symbol without another bar."""
 
     class Late(Strategy):
-        def on_bars(self, bars: object) -> None:
-            if self.price("LONG") == Decimal("12.0"):
+        def on_bars(self, bars: Mapping[str, StrategyBar]) -> None:
+            if "LONG" in bars and self.price("LONG") == Decimal("12.0"):
                 self.order_target("GONE", 3)
                 self.order_target("GONE", 3)
 
@@ -277,7 +281,7 @@ def test_an_unknown_symbol_is_named() -> None:
 
     class Wrong(Strategy):
         def on_bar(self, bar: StrategyBar) -> None:
-            self.buy("TYPO", 1)
+            self.buy(f"{bar.symbol}?", 1)
 
     with pytest.raises(StrategyError, match=r"Wrong failed in on_bar \(.*test_backtest_edges.py:"):
         Backtest(Wrong, frame([10.0])).run()

@@ -1,0 +1,245 @@
+"""``rustybt backtest`` and ``rustybt check-lookahead``."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from rustybt.cli.options import JsonOption
+from rustybt.cli.output import emit_json, say, table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    import polars as pl
+
+    from rustybt.engine import Result
+    from rustybt.strategy import Strategy
+
+StrategyOption = Annotated[
+    Path, typer.Option("--strategy", help="A Python file with one strategy.", show_default=False)
+]
+DataOption = Annotated[
+    list[Path],
+    typer.Option("--data", help="A CSV or Parquet file of bars; may be repeated, one a symbol."),
+]
+NameOption = Annotated[
+    str | None, typer.Option("--name", help="The strategy's class, if the file has several.")
+]
+ParameterOption = Annotated[
+    list[str] | None,
+    typer.Option("--param", help="Set a parameter of the strategy: fast=10. May be repeated."),
+]
+SymbolOption = Annotated[
+    str | None, typer.Option(help="The symbol of a file without that column [its name].")
+]
+
+
+def backtest(
+    strategy: StrategyOption,
+    data: DataOption,
+    name: NameOption = None,
+    param: ParameterOption = None,
+    symbol: SymbolOption = None,
+    cash: Annotated[str, typer.Option(help="Cash at the beginning.")] = "100000",
+    currency: Annotated[str, typer.Option(help="What prices are in.")] = "USD",
+    commission_bps: Annotated[
+        str, typer.Option(help="Commission in basis points of notional.")
+    ] = "0",
+    slippage_bps: Annotated[str, typer.Option(help="Slippage in basis points of price.")] = "0",
+    fill: Annotated[
+        str, typer.Option(help="When orders trade: next_open, same_close or intrabar.")
+    ] = "next_open",
+    lot: Annotated[str, typer.Option(help="The smallest step of quantities.")] = "0.00000001",
+    output: Annotated[
+        Path | None,
+        typer.Option(help="Write fills, trades, equity and the tear sheet into this new folder."),
+    ] = None,
+    *,
+    json: JsonOption = False,
+) -> None:
+    """Run a strategy over bars of the past and say how it did."""
+    from rustybt.engine import Backtest
+    from rustybt.execution import BasisPointCommission, BasisPointSlippage, NoSlippage
+    from rustybt.model import decimal
+
+    if output is not None:
+        _require_new(output)
+    wanted = _load(strategy, name, param)
+    bars = _read(data, symbol)
+    slippage = decimal(slippage_bps, "--slippage-bps")
+    with _progress(quiet=json) as progress:
+        result = Backtest(
+            wanted,
+            bars,
+            cash=cash,
+            currency=currency,
+            lot=lot,
+            fill=fill,
+            commission=BasisPointCommission(decimal(commission_bps, "--commission-bps")),
+            slippage=BasisPointSlippage(slippage) if slippage else NoSlippage(),
+            progress=progress,
+        ).run()
+    files = [] if output is None else _write(result, output)
+    _report(result, files, json=json)
+
+
+def check_lookahead(
+    strategy: StrategyOption,
+    data: DataOption,
+    name: NameOption = None,
+    param: ParameterOption = None,
+    symbol: SymbolOption = None,
+    cuts: Annotated[int, typer.Option(min=1, help="How many prefixes to try.")] = 50,
+    *,
+    json: JsonOption = False,
+) -> None:
+    """Find out whether a strategy's decisions depend on bars that had not happened yet."""
+    from rustybt.engine.lookahead import check_lookahead as check
+
+    report = check(lambda: _load(strategy, name, param), _read(data, symbol), cuts=cuts)
+    if json:
+        emit_json(
+            {
+                "strategy": report.strategy,
+                "decisions": report.decisions,
+                "prefixes": report.prefixes,
+                "clean": report.is_clean,
+                "leaks": [str(leak) for leak in report.leaks],
+            }
+        )
+    else:
+        for leak in report.leaks:
+            say(str(leak))
+        say(report.conclusion)
+    if not report.is_clean:
+        raise typer.Exit(1)
+
+
+def _load(path: Path, name: str | None, parameters: Sequence[str] | None) -> Strategy:
+    """Return the strategy in *path* with its parameters set."""
+    from rustybt.strategy import load_strategy
+
+    given: dict[str, Any] = {}
+    for text in parameters or ():
+        key, equals, value = text.partition("=")
+        if not equals:
+            raise typer.BadParameter(
+                f"{text!r} is not of the form name=value", param_hint="--param"
+            )
+        given[key.strip()] = value.strip()
+    return load_strategy(path, name)(**given)
+
+
+def _read(paths: Sequence[Path], symbol: str | None) -> dict[str, pl.DataFrame] | pl.DataFrame:
+    """Return the bars in all files, by symbol."""
+    from rustybt.engine.bar_files import read_bars
+    from rustybt.engine.errors import BarDataError
+
+    if symbol is not None and len(paths) > 1:
+        raise typer.BadParameter("it goes with one --data only", param_hint="--symbol")
+    frames: dict[str, pl.DataFrame] = {}
+    for path in paths:
+        frame = read_bars(path)
+        if "symbol" in frame.columns and len(paths) == 1:
+            return frame
+        known = symbol or path.stem.upper()
+        if known in frames:
+            raise BarDataError(f"two files are of the symbol {known}", expected="one file a symbol")
+        frames[known] = frame
+    return frames
+
+
+def _require_new(folder: Path) -> None:
+    """Refuse a folder that holds anything already."""
+    from rustybt.engine.errors import BacktestError
+
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise BacktestError(
+            f"{folder} exists and is left as it is",
+            expected="a folder that is new or empty",
+            remedy="name another --output, or move this one away",
+        )
+
+
+def _write(result: Result, folder: Path) -> list[Path]:
+    """Write everything into *folder*, which appears when all of it is there."""
+    import shutil
+    import tempfile
+
+    folder = folder.expanduser().absolute()
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    made = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    try:
+        files = [*result.to_parquet(made), result.to_html(made / "tearsheet.html")]
+        made.chmod(0o755)
+        made.replace(folder)
+    except BaseException:
+        shutil.rmtree(made, ignore_errors=True)
+        raise
+    return [folder / file.name for file in files]
+
+
+@contextlib.contextmanager
+def _progress(*, quiet: bool) -> Iterator[Callable[[int, int], object] | None]:
+    """Show a bar on stderr while bars are walked, if somebody is looking."""
+    if quiet or not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as shown:
+        task = shown.add_task("backtest", total=None)
+        yield lambda done, total: shown.update(task, completed=done, total=total)
+
+
+_SHOWN = (
+    "strategy",
+    "path",
+    "symbols",
+    "bars",
+    "start",
+    "end",
+    "initial_cash",
+    "final_equity",
+    "profit",
+    "fees",
+    "fills",
+    "refused",
+    "open_orders",
+    "trades",
+    "total_return",
+    "annual_return",
+    "volatility",
+    "sharpe_ratio",
+    "sortino_ratio",
+    "max_drawdown",
+    "win_rate",
+    "profit_factor",
+    "ruined",
+)
+
+
+def _report(result: Result, files: Sequence[Path], *, json: bool) -> None:
+    """Print what the backtest found."""
+    summary = result.summary()
+    if json:
+        emit_json({**summary, "files": [str(file) for file in files]})
+        return
+    shown = [(name, summary.get(name)) for name in _SHOWN if summary.get(name) is not None]
+    rows = [
+        [name.replace("_", " "), f"{value:.6g}" if isinstance(value, float) else str(value)]
+        for name, value in shown
+    ]
+    table(("figure", result.currency), rows)
+    for note in result.notes:
+        say(f"note: {note}")
+    for refusal in result.refusals[:5]:
+        say(f"refused: {refusal.symbol} {refusal.client_id}: {refusal.reason}")
+    for file in files:
+        say(str(file))
