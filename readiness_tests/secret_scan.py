@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
+import sys
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -16,11 +16,11 @@ from detect_secrets.settings import default_settings
 
 from pytest_rustybt_ready import checkout as tree
 from readiness_tests.subjects import Checkout
+from readiness_tests.suite import SuiteStore
 
 BASELINE = ".secrets.baseline"
 # Digests of locked packages are long and random, and no secrets.
 IGNORED_LINES = re.compile(r"--hash=sha256:[0-9a-f]{64}")
-LARGEST_BLOB = 2_000_000
 
 
 class Secret(NamedTuple):
@@ -34,7 +34,7 @@ class Secret(NamedTuple):
 
 @dataclass(frozen=True)
 class Leaks:
-    """What a scan found that no audit has excused; ``scanned`` counts files or blobs."""
+    """What a scan found that no audit has excused; ``scanned`` counts files or lines."""
 
     scanned: int
     found: tuple[str, ...]
@@ -43,21 +43,30 @@ class Leaks:
 
 def scan_files(checkout: Checkout) -> Leaks:
     """Scan every file of the tree, but for the baseline itself."""
-    files = [path for path in checkout.files() if path.name != BASELINE and path.is_file()]
-    names = [path.relative_to(checkout.root).as_posix() for path in files]
+    names, found = _in_files(checkout)
     excused, unaudited = _baseline(checkout.root / BASELINE)
-    found = _detect(checkout.root, names)
-    return Leaks(len(files), tuple(_unexcused(found, excused)), unaudited)
+    return Leaks(len(names), tuple(_unexcused(found, excused)), unaudited)
 
 
 def scan_history(checkout: Checkout) -> Leaks:
-    """Scan every version of every file in every commit that the repository holds."""
+    """Scan every line that any commit of the repository ever added, merges included."""
+    lines, found = _in_history(checkout)
     excused, _ = _baseline(checkout.root / BASELINE)
+    return Leaks(lines, tuple(_unexcused(found, excused)))
+
+
+def _in_files(checkout: Checkout) -> tuple[list[str], list[Secret]]:
+    files = [path for path in checkout.files() if path.name != BASELINE and path.is_file()]
+    names = [path.relative_to(checkout.root).as_posix() for path in files]
+    return names, _detect(checkout.root, names)
+
+
+def _in_history(checkout: Checkout) -> tuple[int, list[Secret]]:
     with tempfile.TemporaryDirectory(prefix="rustybt-history-") as name:
-        folder = Path(name)
-        names = list(_export_blobs(checkout.root, folder))
-        found = _detect(folder, names)
-    return Leaks(len(names), tuple(_unexcused(found, excused)))
+        origins = _export_added_lines(checkout.root, Path(name))
+        found = _detect(Path(name), list(origins))
+    named = [f._replace(name=origins[f.name][f.line - 1]) for f in found]
+    return sum(len(origin) for origin in origins.values()), named
 
 
 def env_files_in_history(root: Path) -> list[str]:
@@ -86,7 +95,7 @@ def _secrets(root: Path, name: str) -> Iterator[Secret]:
     lines: list[str] | None = None
     for found in scan_file(str(root / name)):
         if lines is None:
-            lines = (root / name).read_text("utf-8", "replace").splitlines()
+            lines = (root / name).read_text("utf-8", "replace").split("\n")
         if not IGNORED_LINES.search(lines[found.line_number - 1]):
             yield Secret(name, found.line_number, found.type, found.secret_hash)
 
@@ -113,24 +122,65 @@ def _baseline(path: Path) -> tuple[set[object], tuple[str, ...]]:
     return excused, tuple(unaudited)
 
 
-def _export_blobs(root: Path, folder: Path) -> Iterable[str]:
-    """Write every blob of the history to *folder*, under its id and its file's name."""
-    listed = tree.git(root, "rev-list", "--objects", "--all") or ""
-    blobs = dict(line.split(" ", 1) for line in listed.splitlines() if " " in line)
-    with subprocess.Popen(
-        ["git", "-C", str(root), "cat-file", "--batch"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-    ) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        for blob, name in blobs.items():
-            process.stdin.write(f"{blob}\n".encode())
-            process.stdin.flush()
-            _, kind, size = process.stdout.readline().split()
-            data = process.stdout.read(int(size))
-            process.stdout.read(1)
-            if kind == b"blob" and len(data) <= LARGEST_BLOB and Path(name).name != BASELINE:
-                exported = f"{blob[:12]}-{Path(name).name}"
-                (folder / exported).write_bytes(data)
-                yield exported
+def _export_added_lines(root: Path, folder: Path) -> dict[str, list[str]]:
+    """Write the lines ever added to each file to a file of their own in *folder*.
+
+    Return, by the name of that file, where each of its lines comes from: file and commit.
+    """
+    words = ["--all", "--patch", "--unified=0", "--no-color", "--no-ext-diff", "--no-textconv"]
+    words += ["--diff-merges=separate", "--no-renames", "--format=commit %h"]
+    added: dict[str, list[tuple[str, str]]] = {}
+    for path, commit, text in _added_lines(tree.git(root, "log", *words) or ""):
+        if Path(path).name != BASELINE:
+            added.setdefault(path, []).append((f"{path} in {commit}", text))
+    origins = {}
+    for number, (path, lines) in enumerate(sorted(added.items())):
+        # the name's ending tells detect-secrets what kind of file it is
+        name = f"{number}{Path(path).suffix}"
+        text = "".join(f"{line}\n" for _, line in lines)
+        (folder / name).write_text(text, "utf-8", "surrogateescape")
+        origins[name] = [origin for origin, _ in lines]
+    return origins
+
+
+def _added_lines(patches: str) -> Iterator[tuple[str, str, str]]:
+    """Yield file, commit and text of each added line of ``git log --patch``."""
+    commit = path = ""
+    in_header = True  # where a line that begins with +++ names a file and is not an added one
+    for line in patches.split("\n"):
+        if line.startswith("commit "):
+            commit, in_header = line.removeprefix("commit "), True
+        elif line.startswith("diff --git "):
+            in_header = True
+        elif line.startswith("@@"):
+            in_header = False
+        elif in_header and line.startswith("+++ "):
+            path = line.removeprefix("+++ ").removeprefix("b/").rstrip("\t")
+        elif not in_header and line.startswith("+"):
+            yield path, commit, line[1:]
+
+
+def main() -> int:
+    """Add what is found and not in the baseline yet to it, for a person to audit.
+
+    Run as ``python -m readiness_tests.secret_scan``, then look at each entry that has no
+    ``is_secret``: write ``"is_secret": false`` only for what is none.
+    """
+    checkout = Checkout(Path.cwd(), SuiteStore(Path.cwd() / ".readiness" / "suite"))
+    path = checkout.root / BASELINE
+    document = json.loads(path.read_text("utf-8")) if path.exists() else {"results": {}}
+    known = {e["hashed_secret"] for entries in document["results"].values() for e in entries}
+    found = {s.digest: s for s in (*_in_history(checkout)[1], *_in_files(checkout)[1])}
+    fresh = [secret for digest, secret in sorted(found.items()) if digest not in known]
+    for secret in fresh:
+        name = secret.name.split(" in ")[0]
+        entry = {"hashed_secret": secret.digest, "line_number": secret.line, "type": secret.kind}
+        document["results"].setdefault(name, []).append({"filename": name} | entry)
+        print(f"{secret.name}:{secret.line} {secret.kind}")  # noqa: T201 - this is a command
+    if fresh:
+        path.write_text(json.dumps(document, indent=2, sort_keys=True) + "\n", "utf-8")
+    return 1 if fresh else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -252,7 +252,7 @@ def test_no_credential_was_ever_committed(checkout: Checkout, evidence: Evidence
     leaks = secret_scan.scan_history(checkout)
     commits = (tree.git(checkout.root, "rev-list", "--count", "--all") or "0").strip()
     evidence.record("commits searched", commits)
-    evidence.record("file versions searched", leaks.scanned)
+    evidence.record("added lines searched", leaks.scanned)
     evidence.record("found", [*committed, *leaks.found])
     assert leaks.scanned > 0, "there is no history to search"
     evidence.expect(".env is ignored by git", True, observed=ignored)
