@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -23,6 +24,8 @@ _OFFERED: Final = {
     Interval.D1: ("1d", 3650),
     Interval.W1: ("1wk", 3650),
 }
+# Time out and too many requests: the refusals that pass.
+_PASSING: Final = frozenset({408, 429})
 _COLUMNS: Final = ("Open", "High", "Low", "Close", "Volume")
 
 
@@ -80,24 +83,39 @@ class YfinanceSource:
         from yfinance import exceptions
 
         try:
-            return yfinance.Ticker(symbol, session=self.session).history(
-                start=start,
-                end=until,
-                interval=name,
-                auto_adjust=False,
-                actions=False,
-                keepna=True,
-            )
-        except (exceptions.YFRateLimitError, OSError) as error:
-            raise SourceUnavailableError(
-                f"Yahoo cannot be reached or refuses for now ({type(error).__name__})",
-                remedy="check the network, and try again later",
-            ) from error
-        except exceptions.YFException as error:
-            raise SourceError(
-                f"Yahoo has no {name} bars of {symbol} for us ({type(error).__name__})",
-                expected="a symbol such as AAPL, and days that Yahoo keeps",
-            ) from error
+            with warnings.catch_warnings():
+                # What pandas thinks of yfinance's use of it is not ours to mend.
+                warnings.simplefilter("ignore", DeprecationWarning)
+                return yfinance.Ticker(symbol, session=self.session).history(
+                    start=start,
+                    end=until,
+                    interval=name,
+                    auto_adjust=False,
+                    actions=False,
+                    keepna=True,
+                )
+        except (exceptions.YFException, OSError) as error:
+            raise _refusal(error, f"{name} bars of {symbol}") from error
+
+
+def _refusal(error: Exception, wanted: str) -> SourceError:
+    """Return what *error*, of yfinance or of the library below it that talks HTTP, means to us."""
+    from yfinance import exceptions
+
+    kind = type(error).__name__
+    status = getattr(getattr(error, "response", None), "status_code", None)
+    lasting = status is not None and 400 <= status < 500 and status not in _PASSING
+    if isinstance(error, exceptions.YFRateLimitError) or (
+        isinstance(error, OSError) and not lasting
+    ):
+        return SourceUnavailableError(
+            f"Yahoo cannot be reached or refuses for now ({kind})",
+            remedy="check the network, and try again later",
+        )
+    return SourceError(
+        f"Yahoo has no {wanted} for us ({kind})",
+        expected="a symbol such as AAPL, and days that Yahoo keeps",
+    )
 
 
 def _digits(value: Any) -> str | None:

@@ -202,10 +202,10 @@ class Ingest:
             return span[0]
         # Beyond the last bar nothing is known to be missing: it may only be late.
         last: datetime = bars["timestamp"][-1]
-        covered = (span[0], min(span[1], last + self.interval.length))
+        covered = (span[0], last + self.interval.length)
         self._put(bars, covered if self.source.resumable else None)
         self._begun = True
-        return covered[1]
+        return min(covered[1], span[1])
 
     def _put(self, bars: pl.DataFrame, covered: Span | None) -> None:
         source, calendar = self.source.name, self.calendar
