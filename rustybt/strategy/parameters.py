@@ -13,7 +13,8 @@ _TRUTHS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0
 def declared(kind: type, root: type) -> dict[str, Parameter]:
     """Return the parameters of the strategy class *kind* and their defaults.
 
-    They are the public attributes of plain types on the classes below *root*.
+    They are the public attributes of plain types on the classes below *root*. Raise
+    :class:`~rustybt.strategy.errors.StrategyError` for one that hides what *root* defines.
     """
     found: dict[str, Parameter] = {}
     for parent in reversed(kind.__mro__):
@@ -24,6 +25,12 @@ def declared(kind: type, root: type) -> dict[str, Parameter]:
             for name, value in vars(parent).items()
             if not name.startswith("_") and isinstance(value, Parameter)
         }
+    hidden = sorted(found.keys() & vars(root).keys())
+    if hidden:
+        raise StrategyError(
+            f"parameters of {kind.__name__} hide what every strategy has: {', '.join(hidden)}",
+            remedy="give them other names",
+        )
     return found
 
 

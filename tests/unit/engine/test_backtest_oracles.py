@@ -64,7 +64,9 @@ def sp500() -> pl.DataFrame:
     """Load the S&P 500 that the package arch ships; importing it would take seconds."""
     path = folder_of("arch") / "data" / "sp500" / "sp500.csv.gz"
     raw = pl.read_csv(path).rename(str.lower).rename({"date": "timestamp"})
-    return raw.with_columns(pl.col("timestamp").str.to_date("%m/%d/%Y"), pl.col("volume").cast(pl.Float64))
+    return raw.with_columns(
+        pl.col("timestamp").str.to_date("%m/%d/%Y"), pl.col("volume").cast(pl.Float64)
+    )
 
 
 def folder_of(package: str) -> Path:
