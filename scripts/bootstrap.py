@@ -108,7 +108,7 @@ def lock() -> int:
     common += ["--quiet", "--custom-compile-command", again]
     jobs = (
         ["requirements/tools.in", "-o", "requirements/tools.txt"],
-        ["pyproject.toml", "--extra", "readiness", "--group", "dev", "-o", "requirements/dev.txt"],
+        ["pyproject.toml", "--all-extras", "--group", "dev", "-o", "requirements/dev.txt"],
     )
     for job in jobs:
         command = [str(python()), "-m", "uv", "pip", "compile", *common, *job]
