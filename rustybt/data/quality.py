@@ -105,7 +105,9 @@ def validate(
     refused = []
     for stage in Stage:
         of_stage = [rule for rule in applied if rule.stage is stage]
-        frame, out = _apply(_beside(frame, circumstances), of_stage, circumstances)
+        if stage >= Stage.SPIKE:
+            frame = _beside(frame, circumstances)
+        frame, out = _apply(frame, of_stage, circumstances)
         refused.append(out)
     bars = frame.select(pl.col("time").alias("timestamp"), *NUMBERS)
     return Validated(require_bars(bars.cast(BARS)), pl.concat(refused).sort("row"))
@@ -126,20 +128,30 @@ def _apply(
     frame: pl.DataFrame, rules: Sequence[Rule], circumstances: Circumstances
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Return the rows that no rule finds, and the others as they were written."""
-    found = frame.with_columns(
-        pl.when(rule.finds(circumstances)).then(pl.lit(rule.name)).alias(f"found.{rule.name}")
+    found = frame.select(
+        (rule.finds(circumstances) & pl.lit(value=True)).fill_null(value=False).alias(rule.name)
         for rule in rules
     )
-    names = [f"found.{rule.name}" for rule in rules]
-    sound = pl.all_horizontal(pl.lit(value=True), *(pl.col(name).is_null() for name in names))
-    listed = pl.concat_list(names).list.drop_nulls() if names else pl.lit([], pl.List(pl.String()))
-    written = found.filter(~sound).select(
+    if not len(frame) or not rules:
+        return frame, _written(frame.clear(), [])
+    bad = found.select(pl.any_horizontal(pl.all())).to_series()
+    if not bad.any():
+        return frame, _written(frame.clear(), [])
+    broken = [
+        [name for name, here in zip(found.columns, row, strict=True) if here]
+        for row in found.filter(bad).iter_rows()
+    ]
+    return frame.filter(~bad), _written(frame.filter(bad), broken)
+
+
+def _written(frame: pl.DataFrame, broken: Sequence[Sequence[str]]) -> pl.DataFrame:
+    """Return rows as they were written, with the rules that each has *broken*."""
+    return frame.select(
         "row",
-        listed.alias("rules"),
+        pl.Series("rules", broken, dtype=pl.List(pl.String)),
         "timestamp",
         *(pl.col(f"text.{column}").alias(column) for column in NUMBERS),
     )
-    return found.filter(sound).drop(names), written
 
 
 def _missing(_: Circumstances) -> pl.Expr:
@@ -201,19 +213,19 @@ def _beside(frame: pl.DataFrame, circumstances: Circumstances) -> pl.DataFrame:
     At either end, where there is no such close, the one beyond the other neighbour stands in:
     ``edge`` tells so. Levels are compared in floats; the numbers that are kept are not touched.
     """
-    known = pl.Series("about.close", map(float, circumstances.previous), dtype=pl.Float64)
-    closes = pl.concat([known, frame["about.close"]])
-    before, after = closes.shift(1), closes.shift(-1)
-    beside = pl.DataFrame(
-        {
-            "before": before.fill_null(closes.shift(-2)),
-            "after": after.fill_null(closes.shift(2)),
-            "edge": before.is_null() | after.is_null(),
-            "latest": before,
-        }
+    known = pl.DataFrame(
+        {"about.close": list(map(float, circumstances.previous))}, {"about.close": pl.Float64}
+    )
+    close = pl.col("about.close")
+    before, after = close.shift(1), close.shift(-1)
+    closes = pl.concat([known, frame.select("about.close")])
+    beside = closes.select(
+        before.fill_null(close.shift(-2)).alias("before"),
+        after.fill_null(close.shift(2)).alias("after"),
+        (before.is_null() | after.is_null()).alias("edge"),
+        before.alias("latest"),
     ).slice(len(known))
-    frame = frame.drop(beside.columns, strict=False)
-    return pl.concat([frame, beside], how="horizontal").with_columns(
+    return frame.with_columns(beside.get_columns()).with_columns(
         jump=pl.col("about.open") / pl.col("latest")
     )
 

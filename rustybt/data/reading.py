@@ -100,27 +100,34 @@ def read_numbers(frame: pl.DataFrame) -> pl.DataFrame:
     Each keeps its text in ``text.<column>``; ``inexact.<column>`` tells of a number that has more
     digits than a stored one can keep. A null is text that is no finite number, or such a number.
     """
+    parts: list[pl.Expr] = []
     for column in NUMBERS:
-        frame = _read(frame, column)
-    return frame
+        text = pl.col(column).str.strip_chars()
+        plain = text.str.contains(_PLAIN).fill_null(value=False)
+        # Polars rounds what has too many digits and says nothing: it never sees such text.
+        parts += [
+            pl.col(column).alias(f"text.{column}"),
+            pl.when(plain).then(text).cast(DECIMAL, strict=False).alias(column),
+            pl.when(~plain & text.str.contains(_NUMBER)).then(text).alias(f"rest.{column}"),
+            pl.lit(value=False).alias(f"inexact.{column}"),
+        ]
+    frame = frame.with_columns(parts)
+    rest = [f"rest.{column}" for column in NUMBERS]
+    left = frame.select(pl.col(rest).is_not_null().any()).row(0)
+    for column, some in zip(NUMBERS, left, strict=True):
+        if some:
+            frame = _read_rest(frame, column)
+    return frame.drop(rest)
 
 
-def _read(frame: pl.DataFrame, column: str) -> pl.DataFrame:
-    frame = frame.with_columns(
-        pl.col(column).alias(f"text.{column}"), _text=pl.col(column).str.strip_chars()
-    )
-    # Polars rounds what has too many digits and says nothing: it never sees such text.
-    values = frame.select(_where(_PLAIN).cast(DECIMAL, strict=False)).to_series()
-    inexact = pl.repeat(value=False, n=len(frame), dtype=pl.Boolean, eager=True)
-    rest = frame.select(pl.when(~_matches(_PLAIN)).then(_where(_NUMBER))).to_series()
-    if rest.null_count() < len(rest):
-        fixed = pl.Series(
-            [None if text is None else _fixed(text) for text in rest], dtype=pl.String
-        )
-        values = values.zip_with(rest.is_null(), fixed.cast(DECIMAL))
-        inexact = rest.is_not_null() & fixed.is_null()
-    return frame.drop("_text").with_columns(
-        values.alias(column), inexact.alias(f"inexact.{column}")
+def _read_rest(frame: pl.DataFrame, column: str) -> pl.DataFrame:
+    """Read the numbers with an exponent or many digits, one by one: they are rare."""
+    rest = frame[f"rest.{column}"]
+    fixed = [None if text is None else _fixed(text) for text in rest]
+    values = pl.Series(fixed, dtype=pl.String).cast(DECIMAL)
+    return frame.with_columns(
+        pl.col(column).fill_null(values),
+        (rest.is_not_null() & values.is_null()).alias(f"inexact.{column}"),
     )
 
 

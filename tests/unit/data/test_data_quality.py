@@ -1,5 +1,6 @@
 """Which rows are bars, which are refused by which rule, and that none is lost."""
 
+import random
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -288,3 +289,38 @@ def test_intervals() -> None:
     assert [one.by_day for one in (Interval.H12, Interval.D1, Interval.W1)] == [False, True, True]
     with pytest.raises(DataError, match="'1y' is no interval of bars; expected one of 1m"):
         parse_interval("1y")
+
+
+ODD_NUMBERS = ["", "nan", "-1", "0", "inf", "1e-18", "1e-19", "1E15", "x", " 7 ", "1_0", None]
+ODD_TIMES = ["", "2025-01-01", "2025-01-01 10:00", "2031-01-01T00:00Z", "1735689600", "?", None]
+
+
+def any_row(chance: random.Random) -> Row:
+    """Return a row most of whose cells are sound."""
+    instant = f"2025-{chance.randint(1, 12):02}-{chance.randint(1, 28):02}T05:00:00Z"
+    time = chance.choice(ODD_TIMES) if chance.random() < 0.1 else instant
+    low, high = sorted(f"{chance.uniform(8, 12):.3f}".zfill(6) for _ in range(2))
+    sound = [chance.choice([low, high]), high, low, chance.choice([low, high]), "1e2"]
+    return (
+        time,
+        *(chance.choice(ODD_NUMBERS) if chance.random() < 0.05 else cell for cell in sound),
+    )
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_every_row_is_a_bar_or_is_refused(seed: int) -> None:
+    """Accepted and refused rows add up, are as written, and what is accepted is sound."""
+    chance = random.Random(seed)  # noqa: S311 - reproducible rows, no secret
+    rows = [any_row(chance) for _ in range(500)]
+    found = judge(rows, HOURLY)
+    assert len(found.bars) + len(found.refused) == len(rows)
+    assert 1 < len(found.bars) < len(rows)
+    for row in found.refused.iter_rows(named=True):
+        assert tuple(row.values())[2:] == rows[row["row"] - 1]
+        assert row["rules"]
+        assert set(row["rules"]) <= set(RULES)
+    for bar in found.bars.iter_rows(named=True):
+        assert 0 < bar["low"] <= min(bar["open"], bar["close"])
+        assert max(bar["open"], bar["close"]) <= bar["high"]
+        assert bar["volume"] >= 0
+        assert bar["timestamp"] + Interval.H1.length <= NOW
