@@ -41,7 +41,6 @@ if TYPE_CHECKING:
 FINEST: Final = Decimal("1e-18")
 """The tick of an instrument whose prices are taken as they come."""
 _MARKET = Terms()
-_REFUSED = frozenset({OrderState.REJECTED, OrderState.CANCELLED, OrderState.EXPIRED})
 
 
 class Refusal(NamedTuple):
@@ -390,19 +389,15 @@ class Desk:
                     fill.price,
                     fill.fee,
                 )
-            elif isinstance(event, OrderUpdated) and event.state in _REFUSED:
+            elif isinstance(event, OrderUpdated) and event.state is OrderState.REJECTED:
                 order = self.venue.orders[event.client_id]
-                if order.state is OrderState.REJECTED or event.reason not in _AS_WISHED:
-                    where = self.indices[order.symbol]
-                    self._refuse(where, event.client_id, _signed(order), event.reason)
+                where = self.indices[order.symbol]
+                self._refuse(where, event.client_id, _signed(order), event.reason)
 
     def _refuse(self, index: int, client_id: str, quantity: Decimal, reason: str) -> None:
         """Put a refusal on record."""
         symbol = self.tape.symbols[index]
         self.refusals.append(Refusal(self.now, symbol, client_id, quantity, reason))
-
-
-_AS_WISHED = ("", "cancelled on request", "its time was over")
 
 
 def _signed(order: Order) -> Decimal:
