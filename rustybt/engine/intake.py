@@ -140,6 +140,10 @@ def _floats(symbol: str, frame: pl.DataFrame) -> pl.DataFrame:
 
 def _without_gaps(symbol: str, frame: pl.DataFrame, notes: list[str]) -> pl.DataFrame:
     """Leave out the rows without all prices or a time; refuse those with an infinity."""
+    # The usual case costs one look at each column.
+    whole = frame.select(pl.col(NUMBERS).is_finite().all()).row(0)
+    if all(whole) and not sum(frame.null_count().row(0)):
+        return frame
     missing = pl.any_horizontal(pl.col("timestamp", *PRICES).is_null(), pl.col(PRICES).is_nan())
     found = frame.select(
         missing=missing.any(), infinite=pl.any_horizontal(pl.col(NUMBERS).is_infinite().any())
@@ -148,10 +152,10 @@ def _without_gaps(symbol: str, frame: pl.DataFrame, notes: list[str]) -> pl.Data
         infinite = frame.select(pl.any_horizontal(pl.col(NUMBERS).is_infinite())).to_series()
         raise BarDataError(f"{symbol}: {_rows(frame, infinite)} have infinite numbers")
     if found["missing"]:
-        whole = frame.filter(~missing)
-        dropped = frame.height - whole.height
+        priced = frame.filter(~missing)
+        dropped = frame.height - priced.height
         notes.append(f"{symbol}: {dropped} of {frame.height} rows lack a price and were left out")
-        frame = whole
+        frame = priced
     return frame.with_columns(pl.col("volume").fill_nan(0.0).fill_null(0.0))
 
 
@@ -172,6 +176,8 @@ def _without_repetitions(symbol: str, frame: pl.DataFrame, notes: list[str]) -> 
 
 def _refuse_wrong(symbol: str, frame: pl.DataFrame, *, signed: bool) -> None:
     """Raise one error that names everything wrong with the numbers."""
+    if not signed and _is_plain(frame):
+        return
     prices = pl.col(PRICES)
     low, high = pl.col("low"), pl.col("high")
     wrong = {
@@ -195,6 +201,24 @@ def _refuse_wrong(symbol: str, frame: pl.DataFrame, *, signed: bool) -> None:
     found = frame.select(**wrong)
     problems = [f"{_rows(frame, found[name])} {name}" for name in wrong if found[name].any()]
     raise BarDataError(f"{symbol}: {'; '.join(problems)}")
+
+
+def _is_plain(frame: pl.DataFrame) -> bool:
+    """Tell, at the least cost, that nothing is wrong with the numbers."""
+    opened, low, high, close = (pl.col(name) for name in ("open", "low", "high", "close"))
+    volume = pl.col("volume")
+    doubts = frame.select(
+        a=(low > opened).any(),
+        b=(low > close).any(),
+        c=(opened > high).any(),
+        d=(close > high).any(),
+        e=low.min() < SMALLEST,
+        f=high.max() >= LARGEST,
+        g=volume.min() < 0,
+        h=volume.max() >= LARGEST,
+        i=((volume > 0) & (volume < SMALLEST)).any(),
+    )
+    return not any(doubts.row(0))
 
 
 def _rows(frame: pl.DataFrame, which: pl.Series) -> str:

@@ -58,14 +58,26 @@ class Tape:
         self.columns: dict[str, Floats] = {
             name: _sorted(_joined(bars, name), order) for name in NUMBERS
         }
-        changes = np.flatnonzero(np.diff(self.starts)) + 1
-        self.slices: Integers = np.concatenate(([0], changes, [self.height])).astype(np.int64)
+        self.slices: Integers = self._slices()
         self.rows_of = self._rows_by_symbol(counts)
-        self.next_row: Integers = np.full(self.height, -1, dtype=np.int64)
-        for rows in self.rows_of:
-            self.next_row[rows[:-1]] = rows[1:]
+        self.next_row: Integers = self._next_rows()
         self.interval = interval or self._inferred_interval()
         self.bar_length = self.interval // MICROSECOND
+
+    def _slices(self) -> Integers:
+        """Return the first row of each instant, and one past the last row."""
+        if len(self.symbols) == 1:
+            return np.arange(self.height + 1, dtype=np.int64)
+        changes = np.flatnonzero(np.diff(self.starts)) + 1
+        return np.concatenate(([0], changes, [self.height])).astype(np.int64)
+
+    def _next_rows(self) -> Integers:
+        """Return the next row of the same symbol for each row, -1 for its last."""
+        following = np.arange(1, self.height + 1, dtype=np.int64)
+        for rows in self.rows_of if len(self.symbols) > 1 else ():
+            following[rows[:-1]] = rows[1:]
+        following[[rows[-1] for rows in self.rows_of]] = -1
+        return following
 
     def _rows_by_symbol(self, counts: Sequence[int]) -> list[Integers]:
         """Return the rows of each symbol, in order."""
@@ -86,6 +98,8 @@ class Tape:
 
     def slice_of(self, rows: Integers) -> Integers:
         """Return the slice that each of *rows* is in."""
+        if len(self.symbols) == 1:
+            return rows
         return np.searchsorted(self.slices, rows, side="right") - 1
 
     def start(self, row: int) -> datetime:

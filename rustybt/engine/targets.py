@@ -42,11 +42,12 @@ def target_column(frame: pl.DataFrame, symbol: str, signals: Signals, strategy: 
     Raise :class:`~rustybt.strategy.errors.StrategyFailedError` if the expression cannot be
     evaluated and :class:`~rustybt.strategy.errors.StrategyError` if it gives what is no target.
     """
-    bars = frame.with_columns(
+    # Lazily, so that columns that the expression does not name are never made.
+    bars = frame.lazy().with_columns(
         pl.col("timestamp").cast(pl.Datetime("us", "UTC")), symbol=pl.lit(symbol)
     )
     try:
-        column = bars.select(pl.col("timestamp"), signals.target.alias(_TARGET))[_TARGET]
+        column = bars.select("timestamp", signals.target.alias(_TARGET)).collect()[_TARGET]
         column = column.cast(pl.Float64).fill_nan(None)
     except pl.exceptions.PolarsError as error:
         first = str(error).splitlines()[0]
@@ -67,7 +68,9 @@ def find_changes(tape: Tape, strategy: Strategy) -> Changes:
     targets: list[Floats] = []
     for index, symbol in enumerate(tape.symbols):
         column = target_column(tape.frames[symbol], symbol, signals, name)
-        levels = column.forward_fill().fill_null(0.0).to_numpy()
+        if column.null_count():
+            column = column.forward_fill().fill_null(0.0)
+        levels = column.to_numpy()
         changed = np.flatnonzero(np.diff(levels, prepend=0.0))
         rows.append(tape.rows_of[index][changed])
         targets.append(levels[changed])

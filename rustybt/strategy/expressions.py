@@ -76,18 +76,34 @@ def _side(both: Sequence[pl.Series], tolerance: float) -> NDArray[np.int8]:
 
 def _crossings(both: Sequence[pl.Series], tolerance: float) -> NDArray[np.int8]:
     """Return where the side changes from one strict one to the other."""
-    now = _side(both, tolerance)
-    crossed = np.zeros_like(now)
-    crossed[1:] = np.where(now[1:] + now[:-1] == 0, now[1:], 0)
+    fast, slow = (column.cast(pl.Float64).to_numpy() for column in both)
+    difference = fast - slow
+    above, below = difference > 0, difference < 0
+    crossed = np.zeros(fast.size, dtype=np.int8)
+    turns = 1 + np.flatnonzero((above[1:] & below[:-1]) | (below[1:] & above[:-1]))
+    # Only here can there be a crossing: the tolerance is not asked for anywhere else.
+    clear = np.ones(turns.size, dtype=bool)
+    for rows in (turns, turns - 1):
+        slack = np.maximum(np.abs(fast[rows]), np.abs(slow[rows])) * tolerance
+        clear &= np.abs(difference[rows]) > slack
+    found = turns[clear]
+    crossed[found] = np.where(above[found], 1, -1)
     return crossed
 
 
 def switch(signal: pl.Expr, on: float, off: float = 0.0) -> pl.Expr:
     """Return *on* from where *signal* is 1 until it is -1, *off* from there; 0 before either."""
-    levels = signal.replace_strict(
-        [1, -1], [float(on), float(off)], default=None, return_dtype=pl.Float64
+    return signal.map_batches(
+        lambda column: pl.Series(_switched(column, on, off)), return_dtype=pl.Float64
     )
-    return levels.forward_fill().fill_null(0.0)
+
+
+def _switched(signal: pl.Series, on: float, off: float) -> NDArray[np.float64]:
+    """Return the level that the last 1 or -1 set."""
+    said = signal.cast(pl.Float64).fill_null(0.0).to_numpy()
+    turns = np.flatnonzero((said == 1) | (said == -1))
+    levels = np.concatenate(([0.0], np.where(said[turns] == 1, on, off)))
+    return np.repeat(levels, np.diff(np.concatenate(([0], turns, [said.size]))))
 
 
 def hold(enter: pl.Expr, leave: pl.Expr, amount: float | pl.Expr) -> pl.Expr:

@@ -35,7 +35,7 @@ class Rising(Strategy):
 
 
 class Protected(Strategy):
-    """One bracket in ACME: in at the next open, out at 106 or, once 99 is reached, at the market."""
+    """One bracket in ACME: in at the next open, out at 106.5 or at the market below 99."""
 
     def on_bar(self, bar: StrategyBar) -> None:
         if bar.symbol == "ACME" and bar.row == 0:
