@@ -256,7 +256,7 @@ class Rulings:
             fitting = [s for s in fitting if commit and s.commit == commit]
         held = [s for s in fitting if s.signed_at <= self._facts.at < _lapses(item, s)]
         if held:
-            best = max(held, key=lambda s: (_lapses(item, s), s.digest, s.signer))
+            best = max(held, key=lambda s: (_lapses(item, s), _statement_order(s)))
             who = f"signed by {best.signer} as {best.role} on {best.signed_at:%Y-%m-%d}"
             return Finding(Disposition.SIGNED, who, _lapses(item, best))
         lapsed = any(s.signed_at <= self._facts.at for s in fitting)
@@ -281,11 +281,10 @@ class Waivers:
     def __init__(self, inputs: Inputs, at: datetime) -> None:
         items = {item.id for item in inputs.checklist.items if item.waivable}
         signed = [s for s in inputs.statements if s.signed_at <= at and s.item in items]
-        sound = sorted((s for s in signed if s.may_waive), key=lambda s: (s.expires_at, s.digest))
-        # Those that ran out since the run still count: time alone must not bring a verdict back
-        # under the ceiling.
-        newest = inputs.newest(at)
-        self.counted = {s.item for s in sound if s.expires_at > newest}
+        sound = sorted((s for s in signed if s.may_waive), key=_statement_order)
+        # One that has run out meanwhile still counts: time alone must not bring a verdict back
+        # under the ceiling. A run is given those in force when it begins.
+        self.counted = {s.item for s in sound}
         self.ceiling = inputs.checklist.max_waivers
         self.usable = {s.item: s for s in sound if s.holds(at)} if not self.too_many else {}
 
@@ -344,6 +343,11 @@ def _ran_of(results: Sequence[CheckResult]) -> Ran:
 def _result_order(result: CheckResult) -> tuple[int, datetime, str, str]:
     severity = RANK[Disposition(result.outcome.value)]
     return (severity, result.started, result.reason, result.remedy)
+
+
+def _statement_order(statement: Statement) -> tuple[datetime | str, ...]:
+    known = (statement.digest, statement.signer, statement.role, statement.reason)
+    return (statement.expires_at, statement.signed_at, *known)
 
 
 def _check_order(check: CheckInfo) -> tuple[str, str, tuple[str, ...]]:
