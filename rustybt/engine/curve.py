@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
-from rustybt.model.money import ZERO, add
+from rustybt.model.money import ONE, ZERO, add
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -38,17 +38,19 @@ def equity_curve(tape: Tape, account: Account, initial_cash: float) -> Curve:
     rows = np.asarray(log.rows, dtype=np.int64)
     fills = tape.slice_of(rows)
     cash = _steps(count, fills, np.array([initial_cash, *map(float, log.cash)]))
-    equity, gross = cash.copy(), np.zeros(count)
+    equity, gross = cash, np.zeros(0)
     symbols = np.asarray(log.symbols, dtype=np.int64)
     for symbol in np.unique(symbols).tolist():
         ours = np.flatnonzero(symbols == symbol)
         traded = [log.quantities[number] for number in ours.tolist()]
         held = np.array([float(units) for units in accumulate(traded, add, initial=ZERO)])
         value = _steps(count, fills[ours], held) * closes(tape, symbol)
-        value *= float(account.multipliers[symbol])
-        equity += value
-        gross += np.abs(value)
-    return Curve(equity, cash, gross)
+        if account.multipliers[symbol] != ONE:
+            value *= float(account.multipliers[symbol])
+        equity = equity + value
+        size = np.abs(value, out=value)
+        gross = gross + size if gross.size else size
+    return Curve(equity, cash, gross if gross.size else np.zeros(count))
 
 
 def _steps(count: int, changes: Integers, levels: Floats) -> Floats:
