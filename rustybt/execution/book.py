@@ -78,16 +78,35 @@ class Book:
         """Take orders to work, the ones of the group *spec* if there is one."""
         group = None
         if spec is not None:
-            group = Group(spec, (order for order, _, _ in admissions))
+            group = Group.begin(spec, (order for order, _, _ in admissions))
             self._groups[spec.group_id] = group
-        for order, venue_id, expires in admissions:
-            traded = traded_before(order, self.instrument)
-            working = Working(order, venue_id, now, expires, traded)
-            working.waiting = group is not None and group.holds_back(order.client_id)
-            self.orders[order.client_id] = working
-            if expires is not None and (self.wake is None or expires < self.wake):
-                self.wake = expires
+        for admission in admissions:
+            working = self._admit(admission, now, group)
             self._desk.update(working, OrderState.ACCEPTED, now)
+
+    def resume(self, admission: Admission, now: datetime, group: Group | None) -> None:
+        """Take an order back to work that was here before a restart."""
+        if group is not None:
+            self._groups[group.spec.group_id] = group
+        self._admit(admission, now, group)
+
+    def regroup(self, now: datetime) -> None:
+        """Do what the rules of all groups want."""
+        for group in list(self._groups.values()):
+            self._regroup(group, now)
+
+    def _admit(self, admission: Admission, now: datetime, group: Group | None) -> Working:
+        """Keep an order that works from *now* on."""
+        order, venue_id, expires = admission
+        traded = traded_before(order, self.instrument)
+        if order.fills:  # what is traded is counted here, apart from the terms
+            order = replace(order, state=OrderState.ACCEPTED, fills=(), filled=ZERO)
+        working = Working(order, venue_id, now, expires, traded)
+        working.waiting = group is not None and group.holds_back(order.client_id)
+        self.orders[order.client_id] = working
+        if expires is not None and (self.wake is None or expires < self.wake):
+            self.wake = expires
+        return working
 
     def has_group(self, group_id: str | None) -> bool:
         """Tell whether orders of a group of that name are open."""
@@ -119,7 +138,7 @@ class Book:
             working.arrive(new, now)
         group = self._group(working)
         if group is not None:
-            group.modify(new)
+            group.size(new.client_id, new.quantity)
         self._replace(working, new, now)
         self._regroup(group, now)
 
@@ -357,7 +376,7 @@ class Book:
                 group.move(action.client_id, OrderState.CANCELLED)
                 continue
             new = replace(working.order, quantity=action.quantity)
-            group.modify(new)
+            group.size(new.client_id, new.quantity)
             if action.reaction is Reaction.SUBMIT:
                 group.submit(action.client_id)
                 working.waiting = False

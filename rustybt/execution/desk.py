@@ -95,6 +95,10 @@ class Desk:
         self._emit(OrderFilled(time=time, fill=fill))
         return fill
 
+    def resume(self, quote: str, notional: Decimal) -> None:
+        """Count what was traded before a restart."""
+        self._traded[quote] = add(self._traded.get(quote, ZERO), notional)
+
     def _charge(
         self, working: Working, quote: str, quantity: Decimal, notional: Decimal, *, maker: bool
     ) -> Decimal:

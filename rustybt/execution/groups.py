@@ -15,7 +15,8 @@ from rustybt.model.group import GroupKind, reactions
 from rustybt.model.order import OrderState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
+    from decimal import Decimal
 
     from rustybt.model.fill import Fill
     from rustybt.model.group import GroupAction, OrderGroup
@@ -29,10 +30,31 @@ class Group:
 
     def __init__(self, spec: OrderGroup, orders: Iterable[Order]) -> None:
         self.spec = spec
-        self._orders = {order.client_id: replace(order, state=OrderState.NEW) for order in orders}
+        self._orders = {order.client_id: order for order in orders}
+
+    @classmethod
+    def begin(cls, spec: OrderGroup, orders: Iterable[Order]) -> Group:
+        """Return a group whose orders have just come."""
+        group = cls(spec, (replace(order, state=OrderState.NEW) for order in orders))
         for client_id in spec.members:
-            if not self.holds_back(client_id):
-                self.submit(client_id)
+            if not group.holds_back(client_id):
+                group.submit(client_id)
+        return group
+
+    @classmethod
+    def resume(cls, spec: OrderGroup, orders: Mapping[str, Order]) -> Group:
+        """Return a group that goes on after a restart, given its *orders*, ended ones included.
+
+        Exits have begun to work if the entry has filled anything.
+        """
+        members = [orders[client_id] for client_id in spec.members]
+        if spec.kind is GroupKind.BRACKET and not members[0].filled:
+            exits = (
+                replace(order, state=OrderState.NEW) if order.is_open else order
+                for order in members[1:]
+            )
+            members = [members[0], *exits]
+        return cls(spec, members)
 
     def holds_back(self, client_id: str) -> bool:
         """Tell whether an order is the exit of a bracket and waits for its entry."""
@@ -61,15 +83,11 @@ class Group:
         """Note a trade of one of the orders."""
         self._orders[fill.client_id] = self._orders[fill.client_id].fill(fill)
 
-    def modify(self, terms: Order) -> None:
-        """Note that an order has the quantity and prices of *terms* now."""
-        order = self._orders[terms.client_id]
+    def size(self, client_id: str, quantity: Decimal) -> None:
+        """Note the quantity of an order; what else changed is no matter for its group."""
+        order = self._orders[client_id]
         if order.state is OrderState.NEW:
-            order = replace(
-                order, quantity=terms.quantity, price=terms.price, trigger=terms.trigger
-            )
+            order = order.sized(quantity)
         else:
-            order = order.to(OrderState.PENDING_REPLACE).replaced(
-                quantity=terms.quantity, price=terms.price, trigger=terms.trigger
-            )
-        self._orders[terms.client_id] = order
+            order = order.to(OrderState.PENDING_REPLACE).replaced(quantity=quantity)
+        self._orders[client_id] = order

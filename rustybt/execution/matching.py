@@ -20,14 +20,17 @@ from rustybt.execution.book import Admission, Book
 from rustybt.execution.desk import Desk
 from rustybt.execution.errors import DuplicateOrderError, ExecutionError, UnknownOrderError
 from rustybt.execution.filters import refusal
+from rustybt.execution.groups import Group
 from rustybt.execution.rules import FillPolicy, MatchingRules
+from rustybt.execution.working import traded_before
 from rustybt.model.bar import Quote
 from rustybt.model.event import OrderUpdated
 from rustybt.model.instrument import Side
 from rustybt.model.order import OrderState, TimeInForce
+from rustybt.model.order_state import PENDING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from decimal import Decimal
 
     from rustybt.execution.broker import VenueEvent
@@ -105,6 +108,43 @@ class Matcher:
     def set_position(self, symbol: str, quantity: Decimal) -> None:
         """Say what is held of *symbol*: from before, or after a split."""
         self.book(symbol).position = quantity
+
+    def resume(
+        self,
+        orders: Iterable[Order],
+        positions: Mapping[str, Decimal],
+        now: datetime,
+        *,
+        groups: Iterable[OrderGroup] = (),
+    ) -> list[VenueEvent]:
+        """Go on after a restart with what the account's owner kept.
+
+        *orders* are all of the account's, ended ones included; those that were at work are again,
+        from *now* on and in that order. One that was only submitted never came here, a request
+        that was under way is lost, and a trailing stop trails from the trigger that its owner
+        knows. Nothing is reported but what a group still has to do. The generators of ids must go
+        on where they were.
+        """
+        for symbol, quantity in positions.items():
+            self.set_position(symbol, quantity)
+        known = {
+            order.client_id: order.resumed(order.reason) if order.state in PENDING else order
+            for order in orders
+        }
+        at_work = [Group.resume(group, known) for group in groups]
+        members = {client_id: group for group in at_work for client_id in group.spec.members}
+        books: dict[str, Book] = {}
+        for order in known.values():
+            book = books[order.symbol] = self.book(order.symbol)
+            self._desk.resume(book.instrument.quote, traded_before(order, book.instrument).notional)
+            if order.is_open and order.venue_id is not None:
+                self._whereabouts[order.client_id] = book
+                admission = Admission(order, order.venue_id, self._expiry(order, order.created))
+                book.resume(admission, now, members.get(order.client_id))
+        for book in books.values():
+            book.regroup(now)
+            book.refresh()
+        return self._drain()
 
     def submit(
         self,

@@ -264,6 +264,13 @@ def test_a_group_comes_whole(venue: Any) -> None:
         venue.matcher.submit(members, venue.now)
     with pytest.raises(ExecutionError, match=r"the orders b are not of group 'g'"):
         venue.matcher.submit([members[0], orders[1]], venue.now, group=group)
+    with pytest.raises(ExecutionError) as strangers:
+        venue.matcher.submit(members, venue.now)
+    assert str(strangers.value) == (
+        "the orders a, b are not of group None;"
+        " expected orders without a group, or a group with exactly its orders;"
+        " to fix it: make the orders with rustybt.model.oco or rustybt.model.bracket"
+    )
     assert venue.matcher.submit(members, venue.now, group=group)
 
 

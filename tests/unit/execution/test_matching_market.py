@@ -8,8 +8,14 @@ from typing import Any
 
 import pytest
 
-from rustybt.execution import FillPolicy, FixedSlippage, VolumeShareSlippage
-from rustybt.model import Bar, Fill, Liquidity, OrderFilled, Side
+from rustybt.execution import (
+    FillPolicy,
+    FixedSlippage,
+    Tier,
+    TieredCommission,
+    VolumeShareSlippage,
+)
+from rustybt.model import Bar, Fill, Instrument, Liquidity, OrderFilled, Side
 
 D = Decimal
 
@@ -164,6 +170,22 @@ def test_a_close_is_shared_with_what_was_traded_in_its_bar(make_venue: Any) -> N
     assert venue.submit("c: sell 3 market") == ["c accepted", "c sell 1 at 100 taker"]
     assert venue.submit("d: sell 3 market") == ["d accepted"]
     assert venue.bar("50 50 50 50", volume="2") == ["c sell 1 at 50 open taker"]
+
+
+def test_tiers_count_what_the_account_traded(make_venue: Any) -> None:
+    """All orders of one quote currency; a coin against another currency counts apart."""
+    tiers = TieredCommission((Tier(D(0), D(10)), Tier(D(1000), D(5))))
+    venue = make_venue(commission=tiers)
+    venue.matcher.set_instrument(
+        Instrument(symbol="Z", base="Z", quote="EUR", tick=D("0.01"), lot=D(1))
+    )
+    other = venue.order("buy 4 market", symbol="Z", client_id="z")
+    venue.submit("a: buy 4 market", "b: sell 8 market", other)
+    venue.bar("100 100 100 100")
+    venue.now -= timedelta(days=1)
+    venue.bar("100 100 100 100", symbol="Z")
+    fees = {fill.client_id: fill.fee for fill in venue.fills}
+    assert fees == {"a": D("0.4"), "b": D("0.7"), "z": D("0.4")}
 
 
 def test_the_volume_of_a_new_bar_is_new(make_venue: Any) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from rustybt.execution import FillPolicy, FixedSlippage
+from rustybt.execution import FillPolicy, FixedSlippage, VolumeShareSlippage
 from rustybt.model import TimeInForce
 
 D = Decimal
@@ -85,6 +85,16 @@ def test_triggers(venue: Any, words: str, quiet: str, reached: str, fill: str) -
     venue.submit(words)
     assert venue.quote(quiet) == []
     assert venue.quote(reached) == ["a triggered", f"a {fill}"]
+
+
+def test_slippage_knows_what_is_on_offer(make_venue: Any) -> None:
+    """Quantity, price and size of the side that is traded with."""
+    venue = make_venue(slippage=VolumeShareSlippage(D("0.1")))
+    venue.submit("a: buy 10 market", "b: sell 10 market")
+    assert venue.quote("99 100", sizes="10 100") == [
+        "a buy 10 at 100.10 taker",
+        "b sell 10 at 89.10 taker",
+    ]
 
 
 def test_slippage_comes_on_top(make_venue: Any) -> None:

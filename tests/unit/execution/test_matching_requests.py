@@ -149,6 +149,33 @@ def test_a_client_id_stands_for_one_order(venue: Any) -> None:
     assert len(venue.matcher.submit([again], venue.now)) == 1
 
 
+def test_errors_say_what_to_do(venue: Any) -> None:
+    """What was wrong, what was expected, and the next step."""
+    venue.bar("1 1 1 1")
+    order = venue.order("buy 1 limit price=0.5")
+    early = venue.now - timedelta(seconds=1)
+    with pytest.raises(ExecutionError) as future:
+        venue.matcher.submit([order], early, seen=venue.seen)
+    assert str(future.value) == (
+        "market data of 2024-03-02 00:00:00+00:00 was seen at 2024-03-01 23:59:59+00:00;"
+        " expected data that is over by then;"
+        " to fix it: pass the last bar that has closed, or the last quote"
+    )
+    with pytest.raises(UnknownOrderError) as unknown:
+        venue.matcher.cancel("a", venue.now)
+    assert str(unknown.value) == (
+        "no open order has the client id 'a'; expected an order that was sent and has not ended;"
+        " to fix it: look at the last event of that order"
+    )
+    venue.matcher.submit([order], venue.now, seen=venue.seen)
+    with pytest.raises(DuplicateOrderError) as duplicate:
+        venue.matcher.submit([order], venue.now)
+    assert str(duplicate.value) == (
+        "client id 'a' stands for an open order; expected a client id of its own for each order;"
+        " to fix it: ask the venue about that order before sending another"
+    )
+
+
 def test_a_rejected_client_id_is_free_again(venue: Any) -> None:
     """Nothing stands for it."""
     venue.submit("buy 1.5 market")

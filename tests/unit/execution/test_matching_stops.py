@@ -53,6 +53,19 @@ def test_nothing_happens_short_of_the_trigger(venue: Any, words: str, bar: str) 
     assert venue.orders["a"].state == "accepted"
 
 
+def test_stops_trigger_in_the_order_the_price_meets_them(venue: Any) -> None:
+    """On the way up the lower buy is first, on the way down the higher sale."""
+    venue.submit("a: buy 1 stop trigger=105", "b: buy 1 stop trigger=103")
+    assert venue.bar("100 106 99 100") == [
+        "b triggered",
+        "b buy 1 at 103 taker",
+        "a triggered",
+        "a buy 1 at 105 taker",
+    ]
+    venue.submit("c: sell 1 stop trigger=95", "d: sell 1 stop trigger=97")
+    assert [word.split()[0] for word in venue.bar("100 101 94 100")] == ["d", "d", "c", "c"]
+
+
 def test_a_triggered_stop_slips(make_venue: Any) -> None:
     """It takes what there is, within the bar."""
     venue = make_venue(slippage=FixedSlippage(D(2)))

@@ -245,6 +245,27 @@ def test_both_latencies_have_to_pass(make_venue: Any) -> None:
     assert len(venue.matcher.on_bar(hourly(venue, 6))) == 2
 
 
+def test_an_order_may_arrive_and_end_within_a_bar(make_venue: Any) -> None:
+    """It sees the open and no more."""
+    venue = make_venue(latency=DAY)
+    for name, hours in (("b", 60), ("a", 36)):
+        venue.submit(
+            venue.order(
+                "buy 1 limit price=95",
+                client_id=name,
+                time_in_force=TimeInForce.GTD,
+                expires=venue.now + hours * HOUR,
+            )
+        )
+    venue.bar("100 101 94 100")
+    assert venue.bar("100 101 94 100") == [
+        "b accepted",
+        "a accepted",
+        "a expired: its time was over",
+        "b buy 1 at 95 maker",
+    ]
+
+
 def test_a_cancel_takes_time_too(make_venue: Any) -> None:
     """The order may fill before the cancel arrives, and the cancel then comes to nothing."""
     venue = make_venue(latency_bars=1)

@@ -73,6 +73,29 @@ def accepted(kind: OrderType = OrderType.LIMIT) -> OrderManager:
     return manager
 
 
+def test_errors_say_what_to_do() -> None:
+    """What was wrong, what was expected, and the next step."""
+    manager = sent(order(), order("b"))
+    manager.apply(filled(4))
+    with pytest.raises(DuplicateOrderError) as duplicate:
+        manager.add(order())
+    assert str(duplicate.value) == (
+        "client id 'a' stands for another order; expected a client id of its own for each order"
+    )
+    with pytest.raises(UnknownOrderError) as unknown:
+        manager["z"]
+    assert str(unknown.value) == (
+        "no order has the client id 'z'; expected an order that was sent from here;"
+        " to fix it: reconcile with the venue"
+    )
+    with pytest.raises(ConflictingFillError) as conflict:
+        manager.apply(filled(4, client_id="b"))
+    assert str(conflict.value) == (
+        "trade 't' of X was reported for order 'a' and for 'b'; expected one order per trade;"
+        " to fix it: stop trading and reconcile with the venue"
+    )
+
+
 def test_an_order_goes_from_new_to_filled() -> None:
     """Each step returns the order as it is, and keeps it."""
     manager = OrderManager()
@@ -94,7 +117,8 @@ def test_a_reason_is_kept() -> None:
     manager = OrderManager([order(), order("b")])
     assert manager.move("b", S.DENIED, "max_leverage").reason == "max_leverage"
     manager.move("a", S.SUBMITTED)
-    assert manager.apply(update(S.REJECTED, reason="no funds")).reason == "no funds"
+    rejected = manager.apply(update(S.REJECTED, reason="no funds", venue_id="v"))
+    assert (rejected.reason, rejected.venue_id) == ("no funds", "v")
 
 
 def test_a_client_id_is_taken_once() -> None:

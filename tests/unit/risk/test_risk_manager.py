@@ -194,9 +194,9 @@ def test_a_breaker_may_stop_everything(desk: Any) -> None:
     manager.trip("stale data", NOW)
     snapshot = desk.snapshot(positions={"X": "5"})
     assert not allowed(manager.review(desk.order("sell 5 X"), snapshot, NOW))
-    assert not manager.breaker.allow_reducing
+    assert manager.breaker.allow_reducing is False
     manager.reset("Ada", "data is back")
-    assert not manager.breaker.allow_reducing
+    assert manager.breaker.allow_reducing is False
 
 
 def test_a_tripped_breaker_survives_a_restart(desk: Any) -> None:
@@ -220,8 +220,11 @@ def test_the_first_cause_stays() -> None:
 def test_a_reset_needs_a_person_and_a_reason(operator: str, reason: str) -> None:
     """Else it stays tripped."""
     tripped = Breaker().trip("daily loss", NOW)
-    with pytest.raises(InvalidValueError, match="reset of the 'breaker'"):
+    with pytest.raises(InvalidValueError) as caught:
         tripped.reset(operator, reason)
+    assert caught.value.what == "reset of the 'breaker'"
+    names = ["operator"] * (not operator) + ["reason"] * (not reason.strip())
+    assert [problem.split()[0] for problem in caught.value.problems] == names
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,7 @@ def test_of_alternatives_only_the_largest_counts(desk: Any) -> None:
     snapshot = desk.snapshot(
         desk.order("buy 3 X", client_id="a", group="g"),
         desk.order("buy 4 X", client_id="b", group="g"),
+        desk.order("buy 3 X", client_id="b2", group="g"),
         desk.order("buy 2 X", client_id="c", group="h"),
         desk.order("buy 1 X", client_id="d"),
         desk.order("sell 7 X", client_id="e", group="g"),
