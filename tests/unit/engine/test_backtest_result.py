@@ -174,3 +174,24 @@ def test_the_command_refuses_what_it_cannot_read(
     assert run_cli([*common, "--data", str(path), "--symbol", "Y"]) == 2
     assert "not of the form name=value" in capsys.readouterr().err
     assert run_cli([*common, "--symbol", "Y", "--slippage-bps", "5"]) == 0
+
+
+def test_fills_since_midnight_are_taken_back_to_find_its_equity() -> None:
+    """An order of yesterday that fills today and loses counts against today's limit."""
+    hour = pl.int_range(pl.len())
+    price = pl.when(hour < 26).then(100.0).when(hour < 27).then(50.0).otherwise(20.0)
+    falling = bars(40).with_columns(price.alias(name) for name in ("open", "high", "low", "close"))
+
+    class Resting(Strategy):
+        def on_bar(self, bar: StrategyBar) -> None:
+            if bar.row == 5:
+                self.buy(bar.symbol, 500, limit="90")
+            elif bar.row == 28:
+                self.buy(bar.symbol, 1)
+
+    for loss, refused in (("0.149", 1), ("0.151", 0)):
+        limits = RiskLimits(max_daily_loss=Decimal(loss))
+        found = Backtest(Resting, {"X": falling}, limits=limits).run()
+
+        assert found.fills[0].price == 50
+        assert len(found.refusals) == refused
