@@ -6,12 +6,13 @@ from collections import deque
 from typing import TYPE_CHECKING, final
 
 from rustybt.model.approval import RiskApproved
+from rustybt.model.order import OrderState
 from rustybt.risk.breaker import Breaker
 from rustybt.risk.checks import EVERY_ORDER, OPENING_ORDERS, Case
 from rustybt.risk.limits import Denial, Limit, RiskLimits
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from datetime import datetime
 
     from rustybt.model.order import Order
@@ -79,6 +80,30 @@ class RiskManager:
         if self.limits.max_order_rate is not None:
             self._sent.append(now)
         return _Approval(order, now)
+
+    def review_all(
+        self, orders: Sequence[Order], portfolio: PortfolioSnapshot, now: datetime
+    ) -> tuple[RiskApproved, ...] | Denial:
+        """Approve all of *orders*, which are new and belong together, or none of them.
+
+        An entry whose stop is denied must not be sent alone: the first denial stands for all, and
+        none of them is counted.
+        """
+        approved: list[RiskApproved] = []
+        for order in orders:
+            answer = self.review(order, portfolio, now)
+            if isinstance(answer, Denial):
+                for each in approved:
+                    self._withdraw(each.order, portfolio)
+                return answer
+            approved.append(answer)
+        return tuple(approved)
+
+    def _withdraw(self, order: Order, portfolio: PortfolioSnapshot) -> None:
+        """Count an order no longer that was approved a moment ago."""
+        portfolio.include(order.to(OrderState.DENIED))
+        if self.limits.max_order_rate is not None:
+            self._sent.pop()
 
     def trip(self, cause: str, now: datetime) -> None:
         """Stop trading because of *cause*; see :class:`~rustybt.risk.breaker.Breaker`."""

@@ -88,6 +88,44 @@ def test_an_order_that_ended_gives_its_room_back(desk: Any) -> None:
     assert allowed(manager.review(desk.order("buy 1 Y", client_id="b"), snapshot, NOW))
 
 
+def test_orders_that_belong_together_are_approved_together(desk: Any) -> None:
+    """In their order, each counted."""
+    manager = rated()
+    orders = [
+        desk.order("buy 60 X", client_id="e"),
+        desk.order("sell 60 X stop trigger=9 reduce_only"),
+    ]
+    answer = manager.review_all(orders, desk.snapshot(), NOW)
+    assert not isinstance(answer, Denial)
+    assert [each.order for each in answer] == orders
+    assert not allowed(manager.review(desk.order("buy 1 X", client_id="z"), desk.snapshot(), NOW))
+
+
+def test_or_none_of_them_is(desk: Any) -> None:
+    """The first denial stands for all, and takes up no room."""
+    limits = RiskLimits(max_leverage=D(1), max_order_rate=2, restricted=frozenset({"F"}))
+    manager, snapshot = RiskManager(limits), desk.snapshot()
+    orders = [
+        desk.order("buy 60 X", client_id="a"),
+        desk.order("buy 1 Y", client_id="b"),
+        desk.order("buy 1 F", client_id="c"),
+        desk.order("buy 999 X", client_id="d"),
+    ]
+    answer = manager.review_all(orders, snapshot, NOW)
+    assert isinstance(answer, Denial)
+    assert (answer.client_id, answer.limit) == ("c", Limit.RESTRICTED)
+    assert allowed(manager.review(desk.order("buy 60 X", client_id="e"), snapshot, NOW))
+    assert allowed(manager.review(desk.order("buy 400 Y", client_id="f"), snapshot, NOW))
+    assert not allowed(manager.review(desk.order("buy 0.001 X", client_id="g"), snapshot, NOW))
+
+
+def test_a_withdrawn_order_without_a_rate(desk: Any) -> None:
+    """There is nothing to count back."""
+    manager = RiskManager(RiskLimits(restricted=frozenset({"F"})))
+    orders = [desk.order("buy 60 X", client_id="a"), desk.order("buy 1 F", client_id="c")]
+    assert isinstance(manager.review_all(orders, desk.snapshot(), NOW), Denial)
+
+
 def rated(**changes: Any) -> RiskManager:
     """Return a manager that lets two orders through in ten seconds."""
     limits = RiskLimits(max_order_rate=2, rate_window=10 * SECOND)
