@@ -107,9 +107,7 @@ def _limit(raw: Number) -> Decimal:
 
 def _decimal(raw: object) -> Decimal:
     # True is a number to Python, but never what somebody measured
-    if not isinstance(raw, bool):
-        try:
-            return Decimal(str(raw))
-        except InvalidOperation:
-            pass
-    raise ValueError(f"expected a number, found {raw!r}")
+    try:
+        return Decimal("" if isinstance(raw, bool) else str(raw))
+    except InvalidOperation:
+        raise ValueError(f"expected a number, found {raw!r}") from None

@@ -77,6 +77,7 @@ def address(venue: Venue) -> Iterator[str]:
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's name
             """Keep the tests' output clean."""
+            del format, args
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
