@@ -80,6 +80,7 @@ FILES = {
 
         import pytest
 
+        from rustybt.accounting.fees import fee
         from rustybt.execution.matching import crosses
         from rustybt.model.money import rounded, validate_price
         from rustybt.risk.limits import too_large
@@ -96,7 +97,11 @@ FILES = {
 
 
         def test_validate_price_keeps() -> None:
-            assert validate_price(Decimal(2)) == 2
+            assert validate_price(Decimal(1)) == 1
+
+
+        def test_fee() -> None:
+            assert fee(Decimal(-1000), Decimal("0.002")) == 2
 
 
         def test_too_large() -> None:
@@ -106,6 +111,7 @@ FILES = {
 
         def test_crosses() -> None:
             assert crosses(Decimal(10), Decimal(9))
+            assert crosses(Decimal(10), Decimal(10))
             assert not crosses(Decimal(10), Decimal(11))
     """,
     "tests/integration/test_sandbox_integration.py": """
