@@ -6,6 +6,7 @@ import io
 import os
 import sys
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional
 
@@ -87,7 +88,7 @@ def verify(
         typer.Option(
             metavar="TIME",
             help="Judge as of this date or instant (ISO 8601; without a zone it is UTC, without "
-            "a time midnight). Default: when the run ended.",
+            "a time midnight). Default: now.",
         ),
     ] = None,
     json: Json = False,  # noqa: FBT002 - as above
@@ -102,7 +103,7 @@ def verify(
     from pytest_rustybt_ready.verify import as_json, as_text, instant, rejudge
 
     loaded = records.load(record)
-    verdict = rejudge(loaded, loaded.verdict.at if at is None else instant(at))
+    verdict = rejudge(loaded, datetime.now(UTC) if at is None else instant(at))
     say(as_json(loaded, verdict) if json else as_text(loaded, verdict))
     raise typer.Exit(Exit.of(verdict.scope_status))
 

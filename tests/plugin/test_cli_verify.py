@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +45,7 @@ def ready(records: Any, tmp_path: Path) -> Path:
 
 def test_a_sound_record_is_judged_again(ready: Path, capsys: Out) -> None:
     """As of the end of the run the verdict is the run's; the text says what lapses when."""
-    assert cli.run(["verify", str(ready)]) == 0
+    assert cli.run(["verify", str(ready), "--at", "2026-03-14T09:26:53Z"]) == 0
     out = capsys.readouterr().out
     assert "sound record sha256:" in out
     assert "of rustybt at commit 9f3e1c5d0b7a4e2c8f61a9d3b5e70c24f8a6d1b9 with uncommitted" in out
@@ -65,6 +65,13 @@ def test_later_it_has_lapsed(ready: Path, capsys: Out) -> None:
     assert "INCOMPLETE as of 2027-01-01 00:00 UTC at stage dev" in out
 
 
+def test_without_an_instant_it_is_judged_as_of_now(ready: Path, capsys: Out) -> None:
+    """What matters first is whether a verdict still holds: evidence of March has grown old."""
+    today = datetime.now(UTC)
+    assert cli.run(["verify", str(ready)]) == 6
+    assert f"INCOMPLETE as of {today:%Y-%m-%d}" in capsys.readouterr().out
+
+
 def test_earlier_it_was_not_seen_yet(ready: Path, capsys: Out) -> None:
     """Judged before the run, its evidence is from later, and proves nothing."""
     assert cli.run(["verify", str(ready), "--at", "2026-01-01"]) == 6
@@ -75,7 +82,7 @@ def test_a_failed_run_stays_failed(records: Any, tmp_path: Path, capsys: Out) ->
     """The exit code is 1 for NOT READY; blockers are numbered, the worst first."""
     path = tmp_path / "readiness.json"
     path.write_bytes(dump(records.make()))
-    assert cli.run(["verify", str(path)]) == 1
+    assert cli.run(["verify", str(path), "--at", "2026-03-14T10:00"]) == 1
     out = capsys.readouterr().out
     assert "  1. " in out
     assert "NOT READY as of" in out
