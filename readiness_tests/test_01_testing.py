@@ -19,6 +19,7 @@ from readiness_tests.detectors import (
     scan_mocks,
     scan_suppressions,
 )
+from readiness_tests.mutation import COMMAND, MutationError, PackageRecord, measured, on_record
 from readiness_tests.subjects import Checkout
 from readiness_tests.suite import Package, TestOutcome
 from readiness_tests.suite.runner import FINANCIAL
@@ -357,6 +358,56 @@ def a_validator_is_not_tested(checkout: Checkout) -> None:
     checkout.edit(UNIT_TEST, 'with pytest.raises(ValueError, match="more than 0"):', "if price:")
 
 
+@ready.testing("1.3.4")
+def test_the_tests_use_no_mocks(checkout: Checkout, evidence: Evidence) -> None:
+    """No test stands something else in for what it is to test."""
+    scan = scan_mocks(checkout.sources("tests"), strict=True)
+    evidence.expect("exceptions asked for", [], observed=[str(a) for a in scan.allowances])
+    _expect_clean(scan, evidence, "mocks")
+
+
+@test_the_tests_use_no_mocks.fails_when
+def a_test_makes_a_mock(checkout: Checkout) -> None:
+    """A test gives the code under test an object that answers whatever it is asked."""
+    name = "Mo" + "ck"
+    checkout.edit(
+        UNIT_TEST, "import pytest\n", f"import pytest\nfrom unittest.{name.lower()} import {name}\n"
+    )
+
+
+@test_the_tests_use_no_mocks.fails_when
+def a_test_replaces_what_it_is_to_test(checkout: Checkout) -> None:
+    """A test puts an answer of its own in the place of the function under test."""
+    patching = "monkey" + "patch"
+    checkout.write(
+        "tests/unit/test_replaced.py",
+        "import pytest\n\nfrom rustybt.accounting import fees\n\n\n"
+        f"def test_fee({patching}: pytest.MonkeyPatch) -> None:\n"
+        f"    {patching}.setattr(fees, 'fee', lambda notional, rate: 1)\n"
+        "    assert fees.fee(1000, 1) == 1\n",
+    )
+
+
+@ready.testing("1.3.4")
+@pytest.mark.parametrize("name", FINANCIAL)
+def test_the_tests_notice_changes(
+    checkout: Checkout, evidence: Evidence, proving: bool, name: str
+) -> None:
+    """Of the changes made to a package that handles money, its tests notice the required share."""
+    record = _mutation_record(checkout, evidence, name, proving=proving)
+    evidence.record("mutants", str(record), at=record.when)
+    evidence.record("not noticed", record.survivors, at=record.when)
+    evidence.record("made with", f"{record.tool}, {record.python}, {record.tests}", at=record.when)
+    evidence.record("digest of sources and tests", record.digest, at=record.when)
+    evidence.meets("mutation_score", observed=record.score, at=record.when)
+
+
+@test_the_tests_notice_changes.fails_when
+def assertions_are_deleted(checkout: Checkout) -> None:
+    """The tests still run the code, and assert nothing about what it returned."""
+    checkout.edit(UNIT_TEST, "    assert ", "    ")
+
+
 # -- what the checks share -------------------------------------------------------------------
 
 
@@ -364,6 +415,22 @@ def _require_judged(done: CompletedProcess[str]) -> None:
     """Raise unless a tool ended with a verdict, good (0) or bad (1): anything else is no answer."""
     if done.returncode not in (0, 1):
         raise RuntimeError(f"{done.args[2]} gave up: {(done.stderr or done.stdout)[-500:]}")
+
+
+def _mutation_record(
+    checkout: Checkout, evidence: Evidence, name: str, *, proving: bool
+) -> PackageRecord:
+    """Return the committed record; a proof's sandbox is small enough to make one on the spot."""
+    if proving:
+        return measured(checkout.root, name, checkout.store.folder / "mutation")
+    remedy = f"{COMMAND} --package {name}"
+    try:
+        record = on_record(checkout.root, name)
+    except MutationError as error:
+        evidence.unproven(str(error), remedy=remedy)
+    if record is None:
+        evidence.unproven(f"no mutation run over rustybt/{name} as it is now", remedy=remedy)
+    return record
 
 
 def _ended(tests: Sequence[TestOutcome], *outcomes: str) -> list[str]:
