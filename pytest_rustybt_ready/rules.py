@@ -199,7 +199,7 @@ class Rulings:
         elif open_:
             parts.append(self._open(open_))
         else:
-            reason = f"all {len(needed)} items it rests on are satisfied"
+            reason = f"satisfied, as is all that it rests on: {_items(len(needed))}"
             expiries = [e for i in needed if (e := self.of(i).expires) is not None]
             parts.append(Finding(Disposition.PASSED, reason, min(expiries, default=None)))
         return worst(parts)
@@ -208,7 +208,7 @@ class Rulings:
         named = ", ".join(item.id for item in items[:5]) + (", …" if len(items) > 5 else "")
         broken = any(self.of(item).disposition.breaks for item in items)
         disposition = Disposition.FAILED if broken else Disposition.NOT_RUN
-        return Finding(disposition, f"{len(items)} items it rests on are open: {named}")
+        return Finding(disposition, f"it rests on {_items(len(items))} still open: {named}")
 
     def _checked(self, item: Item) -> Finding:
         claims = self._facts.claims[item.id]
@@ -260,9 +260,11 @@ class Rulings:
             who = f"signed by {best.signer} as {best.role} on {best.signed_at:%Y-%m-%d}"
             return Finding(Disposition.SIGNED, who, _lapses(item, best))
         lapsed = any(s.signed_at <= self._facts.at for s in fitting)
-        state = "its signature has lapsed" if lapsed else "not signed yet"
-        if not lapsed and self._facts.signatures[item.id]:
-            state = "signed, but not by this role for this commit"
+        state = "not signed yet"
+        if fitting:
+            state = "its signature has lapsed" if lapsed else "its signature is not in force yet"
+        elif self._facts.signatures[item.id]:
+            state = "signed in another role, or for another commit"
         return Finding(Disposition.AWAITING, f"{state}; {item.role} signs", stale=lapsed)
 
     def _waived(self, item: Item, finding: Finding) -> Finding:
@@ -366,6 +368,10 @@ def _lapses(item: Item, statement: Statement) -> datetime:
     if item.max_age_days is None:
         return statement.expires_at
     return min(statement.expires_at, _after(statement.signed_at, item.max_age_days))
+
+
+def _items(count: int) -> str:
+    return f"{count} item{'s' * (count != 1)}"
 
 
 def _after(instant: datetime, days: int) -> datetime:
