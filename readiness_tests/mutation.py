@@ -10,24 +10,13 @@ package that changed since is not on record any more; other changes do not matte
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import re
-import shutil
-import signal
-import subprocess
 import sys
 import tempfile
-import threading
 import time
-import tomllib
-from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import ROUND_FLOOR, Decimal
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import msgspec
@@ -35,43 +24,28 @@ import msgspec
 from pytest_rustybt_ready import checklist_file
 from pytest_rustybt_ready import checkout as tree
 from pytest_rustybt_ready.canonical import to_bytes
+from readiness_tests.mutants import (
+    MutationError,
+    Tell,
+    configure,
+    copy_tree,
+    judge,
+    read_codes,
+    run_mutmut,
+    tool_name,
+)
 from readiness_tests.store import TreeStore
 from readiness_tests.suite.record import Value
-from readiness_tests.suite.runner import FINANCIAL, clean_environment, python_name
+from readiness_tests.suite.runner import FINANCIAL, python_name
+from rustybt.errors import HomeError
 from rustybt.files import locked, write_atomic
 
 RECORD = "docs/records/mutation.json"
 COMMAND = "python -m readiness_tests.mutation"
 ITEM, THRESHOLD = "1.3.4", "mutation_score"
-# How many survivors' names a record keeps; all are counted.
-NAMES_KEPT = 50
 TIME_LIMIT_S = 3600
 REPORT_EVERY_S = 10
 PUBLIC_FILE = 0o644
-SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
-
-# How the tests of a mutant ended, by the exit code that mutmut keeps: pytest's, or one of its own.
-# Every other code is suspicious: something ended the tests, and it was not a failing test.
-FATES: Mapping[int, str] = {
-    0: "survived",
-    1: "killed",
-    3: "killed",  # pytest itself broke
-    5: "no_tests",
-    33: "no_tests",
-    24: "timeout",  # 24 and its kin: SIGXCPU, the processor time was used up
-    -24: "timeout",
-    152: "timeout",
-    36: "timeout",
-    255: "timeout",
-}
-INTERRUPTED = 2
-
-# hears how many of how many mutants are done
-Tell = Callable[[int, int], None]
-
-
-class MutationError(Exception):
-    """No mutation run could be made or read; the message says why and what to do."""
 
 
 class PackageRecord(Value, frozen=True, kw_only=True):
@@ -209,14 +183,14 @@ def measure(
     *tell* hears how many of how many mutants are done. Raises MutationError if there is nothing
     to mutate, the tests fail on the unchanged package, or the run does not end in *time_limit_s*.
     """
-    tool = _tool()
+    tool = tool_name()
     basis = basis_of(root, package)
     with tempfile.TemporaryDirectory(prefix="rustybt-mutation-") as folder:
         copy = Path(folder, "checkout")
-        _copy(root, copy)
-        _configure(copy, basis)
+        copy_tree(root, copy)
+        configure(copy, basis.package, basis.tests)
         started, when = time.monotonic(), clock()
-        _run(copy, package, processes, time_limit_s, tell)
+        run_mutmut(copy, package, processes, time_limit_s, tell)
         codes = read_codes((copy / "mutants" / "rustybt" / package).rglob("*.meta"))
         counts, survivors = judge(codes)
         return PackageRecord(
@@ -236,147 +210,6 @@ def measure(
         )
 
 
-def read_codes(paths: Iterable[Path]) -> dict[str, int | None]:
-    """Return the exit code of each mutant from mutmut's files; raise MutationError for others."""
-    codes: dict[str, int | None] = {}
-    for path in paths:
-        try:
-            document = msgspec.json.decode(path.read_bytes(), type=_Meta)
-        except (OSError, msgspec.DecodeError) as error:
-            raise MutationError(
-                f"{path.name}: not what this version of mutmut is known to write ({error})"
-            ) from error
-        codes |= document.exit_code_by_key
-    return codes
-
-
-def judge(codes: Mapping[str, int | None]) -> tuple[Counter[str], tuple[str, ...]]:
-    """Count the mutants by fate, and name the first that were not noticed.
-
-    Raises MutationError if there is none at all, or the run left one undecided.
-    """
-    if not codes:
-        raise MutationError("mutmut found nothing to change; is there a function in the package?")
-    undecided = [name for name, code in codes.items() if code is None or code == INTERRUPTED]
-    if undecided:
-        raise MutationError(f"the run stopped before {len(undecided)} of {len(codes)} mutants")
-    fates = {
-        name: FATES.get(code, "suspicious") for name, code in codes.items() if code is not None
-    }
-    unnoticed = sorted(name for name, fate in fates.items() if fate not in ("killed", "timeout"))
-    return Counter(fates.values()), tuple(unnoticed[:NAMES_KEPT])
-
-
-def progress_of(line: str) -> tuple[int, int] | None:
-    """Return how many of how many mutants are done, or None if *line* does not tell."""
-    found = re.match(r"\W*?(\d+)/(\d+)\s", line)
-    return (int(found[1]), int(found[2])) if found else None
-
-
-class _Meta(msgspec.Struct, frozen=True):
-    """The part of mutmut's file beside a mutated source that counts."""
-
-    exit_code_by_key: dict[str, int | None]
-
-
-def _tool() -> str:
-    try:
-        return f"mutmut {version('mutmut')}"
-    except PackageNotFoundError:
-        raise MutationError("mutmut is not installed; install the extra `readiness`") from None
-
-
-def _copy(root: Path, folder: Path) -> None:
-    for path in tree.files(root):
-        target = folder / path.relative_to(root)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(path, target, follow_symlinks=False)
-
-
-def _configure(copy: Path, basis: Basis) -> None:
-    """Write the settings of this run, and no others, into the copy's pyproject.toml."""
-    path = copy / "pyproject.toml"
-    text = path.read_text("utf-8") if path.exists() else ""
-    if "mutmut" in tomllib.loads(text).get("tool", {}):
-        raise MutationError(
-            f"pyproject.toml has a table tool.mutmut; remove it: `{COMMAND}` sets what it needs"
-        )
-    others = sorted(p.name for p in copy.iterdir() if p.name not in ("rustybt", "tests"))
-    settings: dict[str, object] = {
-        "source_paths": ["rustybt"],
-        "only_mutate": [f"rustybt/{basis.package}/*"],
-        "also_copy": others,
-        "pytest_add_cli_args": ["-p", "no:randomly", "-p", "no:cacheprovider"],
-        "pytest_add_cli_args_test_selection": [basis.tests],
-        "use_setproctitle": False,
-    }
-    # lists of plain words and booleans are written alike in JSON and in TOML
-    table = "".join(f"{key} = {json.dumps(value)}\n" for key, value in settings.items())
-    path.write_text(f"{text}\n[tool.mutmut]\n{table}", "utf-8")
-
-
-def _run(copy: Path, package: str, processes: int, time_limit_s: float, tell: Tell | None) -> None:
-    command = [sys.executable, "-m", "mutmut", "run", "--max-children", str(processes)]
-    last: deque[str] = deque(maxlen=25)
-    with _started(command, copy, time_limit_s) as (process, too_late):
-        for line in process.stdout or ():
-            text = line.strip().strip(SPINNER).strip()
-            done = progress_of(text)
-            if done and tell:
-                tell(*done)
-            elif not done and text and (not last or last[-1] != text):
-                last.append(text)
-        code = process.wait()
-    if too_late.is_set():
-        raise MutationError(f"mutmut over {package} did not end within {time_limit_s:g} s")
-    if code != 0:
-        raise MutationError(
-            f"mutmut over {package} ended with exit code {code}:\n" + "\n".join(last)
-        )
-
-
-@contextmanager
-def _started(
-    command: Sequence[str], folder: Path, time_limit_s: float
-) -> Iterator[tuple[subprocess.Popen[str], threading.Event]]:
-    """Start *command*; end it and all that it started when time is over or the block is left."""
-    too_late = threading.Event()
-    # a session of its own: mutmut's workers belong to it, and only they are ended with it
-    process = subprocess.Popen(
-        command,
-        cwd=folder,
-        env=clean_environment() | {"PYTHONIOENCODING": "utf-8"},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        encoding="utf-8",
-        errors="replace",
-        start_new_session=True,
-    )
-
-    def end() -> None:
-        too_late.set()
-        _end_group(process.pid)
-
-    timer = threading.Timer(time_limit_s, end)
-    timer.start()
-    try:
-        with process:
-            yield process, too_late
-    except BaseException:
-        _end_group(process.pid)
-        raise
-    finally:
-        timer.cancel()
-
-
-def _end_group(leader: int) -> None:
-    try:
-        os.killpg(leader, signal.SIGKILL)
-    except ProcessLookupError:
-        return  # it ended by itself
-
-
 # -- the command ------------------------------------------------------------------------------
 
 
@@ -389,7 +222,7 @@ def main(arguments: list[str] | None = None) -> int:
     root = options.checkout.absolute()
     try:
         scores = [_recorded(root, name, options) for name in options.package or FINANCIAL]
-    except (MutationError, OSError) as error:
+    except (MutationError, HomeError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201 - this is a command
         return 2
     except KeyboardInterrupt:

@@ -19,7 +19,8 @@ from readiness_tests.detectors import (
     scan_mocks,
     scan_suppressions,
 )
-from readiness_tests.mutation import COMMAND, MutationError, PackageRecord, measured, on_record
+from readiness_tests.mutants import MutationError
+from readiness_tests.mutation import COMMAND, PackageRecord, measured, on_record
 from readiness_tests.subjects import Checkout
 from readiness_tests.suite import Package, TestOutcome
 from readiness_tests.suite.runner import FINANCIAL
