@@ -126,7 +126,7 @@ def configure(copy: Path, package: str, tests: str) -> None:
         "source_paths": ["rustybt"],
         "only_mutate": [f"rustybt/{package}/*"],
         "also_copy": others,
-        "pytest_add_cli_args": ["-p", "no:randomly", "-p", "no:cacheprovider"],
+        "pytest_add_cli_args": ["-p", "no:randomly", "-p", "no:cacheprovider", "--tb=line"],
         "pytest_add_cli_args_test_selection": [tests],
         "use_setproctitle": False,
     }
