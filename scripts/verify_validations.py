@@ -29,7 +29,7 @@ def _options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--tests",
         nargs="+",
-        default=list(TESTS),
+        default=None,
         metavar="TEST",
         help="tests in that tree, as pytest takes them (default: the quick ones)",
     )
@@ -48,7 +48,7 @@ def _scan(paths: Sequence[Path], given: argparse.Namespace) -> Verification:
     return verify_validators(
         given.root,
         [path.resolve() for path in paths],
-        given.tests,
+        given.tests or _quick_tests(given.root),
         limits=Limits(
             processes=given.processes,
             seconds=given.timeout,
@@ -56,6 +56,11 @@ def _scan(paths: Sequence[Path], given: argparse.Namespace) -> Verification:
         ),
         progress=None if given.quiet else _tell,
     )
+
+
+def _quick_tests(root: Path) -> list[str]:
+    """Return the quick tests of this repository's layout that *root* has, or else all."""
+    return [name for name in TESTS if (root / name).exists()] or ["tests"]
 
 
 def _tell(message: str) -> None:

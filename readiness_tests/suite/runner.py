@@ -123,8 +123,10 @@ class Suite:
 def clean_environment() -> dict[str, str]:
     """Return the environment without what would leak a surrounding test run into a new one."""
     unwanted = ("PYTEST_", "COVERAGE_", "COV_CORE_", "RUSTYBT_", "HYPOTHESIS_")
-    environ = {key: value for key, value in os.environ.items() if not key.startswith(unwanted)}
-    return environ | {"PYTHONDONTWRITEBYTECODE": "1", "PY_COLORS": "0"}
+    colours = ("FORCE_COLOR", "PY_COLORS", "GITHUB_ACTIONS")  # what makes tools colour a pipe
+    environ = os.environ.items()
+    kept = {k: v for k, v in environ if not k.startswith(unwanted) and k not in colours}
+    return kept | {"PYTHONDONTWRITEBYTECODE": "1", "NO_COLOR": "1"}
 
 
 def python_name() -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from typing import Any
@@ -42,9 +43,11 @@ def test_nothing_is_different(project: Any, monkeypatch: pytest.MonkeyPatch) -> 
     project.write("pytest.ini", "[pytest]\naddopts = --strict-markers -p no:cacheprovider\n")
     project.write("tests/test_plain.py", TESTS)
     before = sorted(project.root.rglob("*"))
-    with_plugin = project.run("-v", "-rA")
+    # in this process the plugin was imported before its assertions could be rewritten
+    words = ("-v", "-rA", "-W", "ignore::pytest.PytestAssertRewriteWarning")
+    with_plugin = project.run(*words)
     monkeypatch.setenv("PYTEST_ADDOPTS", "")
-    without = project.run("-v", "-rA", "-p", "no:rustybt_ready")
+    without = project.run(*words, "-p", "no:rustybt_ready")
     assert shown(with_plugin) == shown(without)
     assert with_plugin.code == without.code == 1
     now = {path for path in project.root.rglob("*") if "__pycache__" not in path.parts}
@@ -65,7 +68,11 @@ def test_nothing_heavy_is_imported(project: Any) -> None:
         """,
     )
     command = [sys.executable, "-m", "pytest", "-q", "-p", "pytest_rustybt_ready.plugin"]
-    done = subprocess.run(command, cwd=project.root, capture_output=True, text=True, check=False)
+    # measuring coverage would import more
+    environ = {k: v for k, v in os.environ.items() if not k.startswith(("COVERAGE", "COV_"))}
+    done = subprocess.run(
+        command, cwd=project.root, env=environ, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stdout
     modules = json.loads((project.root / "modules.json").read_text())
     roots = {module.split(".")[0] for module in modules}
