@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from pytest_rustybt_ready.errors import ChecklistError, HistoryError, ReadyError, RecordError
+from pytest_rustybt_ready.errors import HistoryError, ReadyError, RecordError
 from pytest_rustybt_ready.values import Kind, Stage
 
 if TYPE_CHECKING:
@@ -144,7 +144,7 @@ def run(arguments: Sequence[str]) -> int:
         return WRONG_USAGE if end.code == 2 else int(end.code or 0)
     except (RecordError, HistoryError) as error:
         return _fail(error, NOT_SOUND)
-    except (ChecklistError, ReadyError) as error:
+    except ReadyError as error:
         return _fail(error, WRONG_USAGE)
     except BrokenPipeError:
         return 0

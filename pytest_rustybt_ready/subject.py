@@ -62,10 +62,7 @@ def redactor_of(config: pytest.Config) -> Redactor:
     if REDACTOR_KEY in config.stash:
         return config.stash[REDACTOR_KEY]
     secrets = secrets_in(os.environ)
-    subject = config.stash.get(SUBJECT_KEY, None)
-    if subject is None:
-        return Redactor(secrets)
-    for found in config.hook.pytest_ready_secrets(config=config, subject=subject):
+    for found in config.hook.pytest_ready_secrets(config=config, subject=subject_of(config)):
         # a single text is also an iterable of texts, of one letter each
         secrets += [found] if isinstance(found, str) else found
     config.stash[REDACTOR_KEY] = Redactor(secrets)

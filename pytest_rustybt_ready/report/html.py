@@ -10,6 +10,7 @@ import base64
 import hashlib
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from importlib import resources
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -154,6 +155,7 @@ def _render(view: View, level: Level) -> str:
     )
 
 
+@lru_cache(maxsize=len(LEVELS))
 def _environment(level: Level) -> Environment:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
