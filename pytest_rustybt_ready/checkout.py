@@ -31,10 +31,10 @@ def commit(root: Path) -> str:
 def dirty(root: Path, *, ignore: Iterable[Path] = ()) -> bool:
     """Tell whether tracked or new files differ from the commit, but for those in *ignore*."""
     status = git(root, "status", "--porcelain", "-z", "--untracked-files=all", "--no-renames")
-    top = git(root, "rev-parse", "--show-toplevel")
-    if not status or not top:
+    if not status:
         return False
     ignored = tuple(path.resolve() for path in ignore)
+    top = git(root, "rev-parse", "--show-toplevel") or str(root)
     base = Path(top.removesuffix("\n")).resolve()
     changed = (base / line[3:] for line in status.split("\0") if line)
     return any(not _inside(path, ignored) for path in changed)

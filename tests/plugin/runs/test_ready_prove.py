@@ -129,6 +129,20 @@ def test_a_control_that_exits_the_check_is_an_error(project: Any) -> None:
     assert (run.code, run.record.proofs[0].outcome) == (1, "error")
 
 
+@pytest.mark.parametrize(
+    ("body", "control"),
+    [
+        ("evidence.record('x', 1); pytest.exit('stop') if box['bad'] else 0", "box['bad'] = 1"),
+        (GOOD, "pytest.exit('stop')"),
+    ],
+)
+def test_a_proof_that_ends_the_run_ends_it(project: Any, body: str, control: str) -> None:
+    """pytest.exit is for the whole run, in a proof as well."""
+    run = prove(project, body, control)
+    assert (run.code, run.status) == (2, "INCOMPLETE")
+    assert run.record.proofs == ()
+
+
 def test_an_async_control_is_an_error(project: Any) -> None:
     """A coroutine that nobody awaits breaks nothing."""
     project.checks("""

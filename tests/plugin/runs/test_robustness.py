@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import time
 from pathlib import Path
 from typing import Any
@@ -106,6 +107,24 @@ def test_a_state_folder_that_cannot_be_used_is_told(project: Any, what: str) -> 
     else:
         assert "history and proofs were not kept" in run.output
     assert "Traceback" not in run.output
+
+
+def test_a_broken_history_that_cannot_be_moved(project: Any) -> None:
+    """Where the broken history must stay, it stays as it is, and the summary says so."""
+    project.passing(*ALL)
+    history = project.write("state/history.jsonl", "broken\n")
+    project.ini("ready_state = state")
+    (project.root / "state").chmod(0o500)
+    subprocess.run(["chattr", "+i", str(history)], check=False, capture_output=True)
+    try:
+        run = project.run()
+    finally:
+        subprocess.run(["chattr", "-i", str(history)], check=False, capture_output=True)
+        (project.root / "state").chmod(0o700)
+    assert (run.code, run.status) == (0, "READY")
+    assert "history: " in run.output
+    kept = [path.read_text() for path in history.parent.glob("history*.jsonl")]
+    assert "broken\n" in kept
 
 
 @pytest.mark.skipif(not Path("/proc/self/mounts").exists(), reason="needs Linux")
