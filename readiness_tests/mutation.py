@@ -10,6 +10,7 @@ package that changed since is not on record any more; other changes do not matte
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import tempfile
 import time
@@ -308,4 +309,6 @@ def _count(text: str) -> int:
 
 
 if __name__ == "__main__":
+    # a job that is stopped ends its workers, too, as on Ctrl-C
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(main())

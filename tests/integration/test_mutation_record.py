@@ -96,8 +96,11 @@ def test_an_endless_run_is_ended(root: Path) -> None:
     assert time.monotonic() - started < 30
 
 
-def test_an_interrupted_run_leaves_nothing(root: Path, tmp_path: Path) -> None:
-    """On Ctrl-C all that was started ends, its folder goes, and nothing is on record."""
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_leaves_nothing(
+    root: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    """On Ctrl-C, or when the job is stopped, everything ends and nothing is left or recorded."""
     (root / UNIT).write_text("import time\n\n\ndef test_slow() -> None:\n    time.sleep(60)\n")
     scratch = tmp_path / "scratch"
     scratch.mkdir()
@@ -113,7 +116,7 @@ def test_an_interrupted_run_leaves_nothing(root: Path, tmp_path: Path) -> None:
     while not list(scratch.glob("*/checkout/mutants")):
         assert process.poll() is None
         time.sleep(0.02)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     assert process.communicate(timeout=30) == ("", "interrupted; nothing was kept\n")
     assert process.returncode == 2
     assert not list(scratch.iterdir())
