@@ -95,7 +95,7 @@ class Facts:
         self.at = at
         self.ran = _ran(inputs.results)
         self.proofs = _by_check(inputs.proofs)
-        self.checks = sorted(inputs.checks, key=_check_order)
+        self.checks = sorted(inputs.checks, key=_info_order)
         self.controls: defaultdict[str, set[str]] = defaultdict(set)
         self.claims: defaultdict[str, list[CheckInfo]] = defaultdict(list)
         for check in self.checks:
@@ -216,9 +216,9 @@ class Rulings:
             asked = in_scope(self._facts.inputs, item)
             reason = "no check claims this item" if asked else "not part of what this run judged"
             return Finding(Disposition.NOT_RUN, reason)
-        return worst([self._check(item, check.check) for check in claims])
+        return worst([self._judged(item, check.check) for check in claims])
 
-    def _check(self, item: Item, check: str) -> Finding:
+    def _judged(self, item: Item, check: str) -> Finding:
         finding = self._facts.judge(check)
         if finding.disposition is Disposition.PASSED:
             return self._supported(item, self._facts.ran[check])
@@ -352,7 +352,7 @@ def _statement_order(statement: Statement) -> tuple[datetime | str, ...]:
     return (statement.expires_at, statement.signed_at, *known)
 
 
-def _check_order(check: CheckInfo) -> tuple[str, str, tuple[str, ...]]:
+def _info_order(check: CheckInfo) -> tuple[str, str, tuple[str, ...]]:
     return (check.check, check.section, check.items)
 
 

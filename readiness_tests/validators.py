@@ -11,7 +11,12 @@ from readiness_tests.store import TreeStore
 from readiness_tests.suite.record import Value
 
 # Quick tests in one process. A validator that only a slow test notices deserves a quick one, too.
-TESTS = ("tests/unit", "tests/plugin/runs", "tests/plugin/test_checklist_file.py")
+TESTS = (
+    "tests/unit",
+    "tests/plugin/runs",
+    "tests/plugin/test_checklist_file.py",
+    "tests/plugin/test_cli_verify.py",
+)
 
 
 class ValidatorRecord(Value, frozen=True, kw_only=True):

@@ -43,15 +43,7 @@ class YfinanceSource:
     requests_per_minute: int = field(default=60, init=False)
 
     def __post_init__(self) -> None:
-        try:
-            import yfinance  # type: ignore[import-untyped] # it has no types
-        except ImportError as error:
-            raise SourceError(
-                "yfinance is not installed", remedy="pip install 'rustybt[live]'"
-            ) from error
-        # Otherwise it logs what went wrong and returns no bars, as if there were none.
-        yfinance.config.debug.hide_exceptions = False
-        logging.getLogger("yfinance").setLevel(logging.CRITICAL)
+        _set_up_yfinance()
 
     def pages(
         self, symbol: str, interval: Interval, start: datetime, end: datetime
@@ -79,7 +71,7 @@ class YfinanceSource:
         return list(zip(times, *columns, strict=True))
 
     def _history(self, symbol: str, name: str, start: datetime, until: datetime) -> Any:
-        import yfinance
+        import yfinance  # type: ignore[import-untyped] # it has no types
         from yfinance import exceptions
 
         try:
@@ -133,3 +125,16 @@ def _digits(value: Any) -> str | None:
     shorter = np.format_float_positional(single, trim="-")
     longer = np.format_float_positional(np.float64(value), trim="-")
     return shorter if float(single) == float(value) else longer
+
+
+def _set_up_yfinance() -> None:
+    """Make yfinance raise what went wrong; raise SourceError where it is not installed."""
+    try:
+        import yfinance
+    except ImportError as error:
+        raise SourceError(
+            "yfinance is not installed", remedy="pip install 'rustybt[live]'"
+        ) from error
+    # Otherwise it logs what went wrong and returns no bars, as if there were none.
+    yfinance.config.debug.hide_exceptions = False
+    logging.getLogger("yfinance").setLevel(logging.CRITICAL)

@@ -88,7 +88,7 @@ def backtest(
     _report(result, files, json=json)
 
 
-def check_lookahead(
+def lookahead(
     strategy: StrategyOption,
     data: DataOption,
     name: NameOption = None,
@@ -99,9 +99,9 @@ def check_lookahead(
     json: JsonOption = False,
 ) -> None:
     """Find out whether a strategy's decisions depend on bars that had not happened yet."""
-    from rustybt.engine.lookahead import check_lookahead as check
+    from rustybt.engine.lookahead import find_lookahead
 
-    report = check(lambda: _load(strategy, name, param), _read(data, symbol), cuts=cuts)
+    report = find_lookahead(lambda: _load(strategy, name, param), _read(data, symbol), cuts=cuts)
     if json:
         emit_json(
             {

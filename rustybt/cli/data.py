@@ -282,14 +282,14 @@ class _Checked:
     refused: int
 
 
-def check(
+def inspect(
     calendar: CalendarOption = None, home: HomeOption = DEFAULT_HOME, *, json: JsonOption = False
 ) -> None:
     """Verify every file of the catalog and look for missing bars; fail if anything is wrong."""
     from rustybt.data.errors import CatalogError
 
     catalog = _catalog(home)
-    found = [_check(catalog, *name, calendar) for name in catalog.names()]
+    found = [_inspected(catalog, *name, calendar) for name in catalog.names()]
     left = tuple(f"{path} holds bars but no manifest" for path in catalog.leftovers())
     if not found and not left:
         raise CatalogError(
@@ -305,7 +305,7 @@ def check(
         raise typer.Exit(1)
 
 
-def _check(catalog: Catalog, symbol: str, interval: Interval, calendar: str | None) -> _Checked:
+def _inspected(catalog: Catalog, symbol: str, interval: Interval, calendar: str | None) -> _Checked:
     problems = catalog.problems(symbol, interval)
     gaps: tuple[str, ...] = ()
     if not problems:

@@ -14,7 +14,7 @@ import polars as pl
 from rustybt.data.bars import between, empty_bars
 from rustybt.data.errors import DataError, SourceUnavailableError, UnknownSeriesError
 from rustybt.data.manifest import Manifest, Span, Version, missing
-from rustybt.data.quality import Circumstances, Rule, validate
+from rustybt.data.quality import Circumstances, Rule, sift
 
 if TYPE_CHECKING:
     from rustybt.data.catalog import Catalog
@@ -195,7 +195,7 @@ class Ingest:
     def _store(self, rows: list[pl.DataFrame], span: Span) -> datetime:
         """Judge and store *rows*; return the time before which nothing is missing now."""
         raw = pl.concat(rows)
-        judged = validate(raw, self._judged_by(span[0]), self.rules)
+        judged = sift(raw, self._judged_by(span[0]), self.rules)
         bars = between(judged.bars, *span)
         self._count(len(raw), judged.refused, judged.counts, span[1])
         if bars.is_empty():

@@ -11,7 +11,7 @@ import polars as pl
 
 from rustybt.data.errors import SourceError
 from rustybt.data.gaps import TradingCalendar, expected_times
-from rustybt.data.quality import Circumstances, validate
+from rustybt.data.quality import Circumstances, sift
 
 if TYPE_CHECKING:
     from rustybt.data.source import Source
@@ -46,7 +46,7 @@ def probe(
     interval, now = circumstances.interval, circumstances.now
     end = now - interval.length + timedelta(microseconds=1)
     rows = [page.rows for page in source.pages(symbol, interval, start, end)]
-    found = validate(pl.concat(rows), circumstances) if rows else None
+    found = sift(pl.concat(rows), circumstances) if rows else None
     if found is None or found.bars.is_empty():
         counts = found.counts if found else {}
         raise SourceError(

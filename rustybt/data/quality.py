@@ -89,7 +89,7 @@ class Validated:
         return {name: names.eq(name).sum() for name in sorted(set(names))}
 
 
-def validate(
+def sift(
     raw: pl.DataFrame, circumstances: Circumstances, rules: Mapping[str, Rule] | None = None
 ) -> Validated:
     """Divide a source's *raw* rows (see `rustybt.data.bars.RAW`) into bars and refused rows.

@@ -72,7 +72,7 @@ class LookaheadReport(NamedTuple):
         return f"{looked} are the same as on all of the data"
 
 
-def check_lookahead(
+def find_lookahead(
     make: Callable[[], Strategy], data: Frames, *, cuts: int = 50, seed: int = 0
 ) -> LookaheadReport:
     """Compare what strategies that *make* returns decide on prefixes of *data* and on all of it.

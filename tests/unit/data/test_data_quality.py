@@ -12,7 +12,7 @@ import pytest
 from rustybt.data.bars import BARS, empty_bars, raw_rows, require_bars
 from rustybt.data.errors import DataError
 from rustybt.data.interval import Interval, parse_interval
-from rustybt.data.quality import RULES, Circumstances, Rule, Validated, validate, without
+from rustybt.data.quality import RULES, Circumstances, Rule, Validated, sift, without
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 DAILY = Circumstances(now=NOW, interval=Interval.D1)
@@ -30,7 +30,7 @@ def judge(
     circumstances: Circumstances = DAILY,
     rules: Mapping[str, Rule] | None = None,
 ) -> Validated:
-    return validate(raw_rows(rows), circumstances, rules)
+    return sift(raw_rows(rows), circumstances, rules)
 
 
 def times(found: Validated) -> list[str]:

@@ -22,7 +22,7 @@ from rustybt.adapters.sources import open_source
 from rustybt.adapters.yfinance import YfinanceSource
 from rustybt.data.errors import SourceError, SourceUnavailableError
 from rustybt.data.interval import Interval
-from rustybt.data.quality import Circumstances, validate
+from rustybt.data.quality import Circumstances, sift
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -136,7 +136,7 @@ def test_candles_come_in_pages_with_all_their_digits(venue: Venue, binance: Ccxt
         "0.00000001",
     )
     circumstances = Circumstances(now=START + 9000 * HOUR, interval=Interval.H1)
-    judged = validate(pages[0].rows, circumstances)
+    judged = sift(pages[0].rows, circumstances)
     assert judged.counts == {}
     assert judged.bars["close"][7] == Decimal("42000.00000007")
     assert (binance.name, binance.resumable) == ("ccxt:binance", True)
@@ -258,7 +258,7 @@ def test_yahoos_bars_have_the_digits_that_were_meant(venue: Venue, yahoo: Yfinan
         "185.64",
         "82488700",
     )
-    judged = validate(
+    judged = sift(
         page.rows, Circumstances(now=START + timedelta(days=90), interval=Interval.D1)
     )
     assert [at.day for at in judged.bars["timestamp"]] == [2, 3]

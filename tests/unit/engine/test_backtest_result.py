@@ -15,7 +15,7 @@ from rustybt.engine.charts import line_chart, monthly_returns, thinned
 from rustybt.engine.curve import periods_per_year
 from rustybt.engine.errors import BarDataError
 from rustybt.engine.frames import DECIMAL, exact_series
-from rustybt.engine.lookahead import check_lookahead
+from rustybt.engine.lookahead import find_lookahead
 from rustybt.risk import RiskLimits
 from rustybt.strategy import Strategy, StrategyBar
 
@@ -140,10 +140,10 @@ def test_lookahead_in_one_frame_and_over_late_symbols() -> None:
             return pl.col("close") - pl.col("close").shift(1) + pl.col("volume").cum_sum()
 
     for kind in (Rows, Column):
-        report = check_lookahead(kind, both.lazy(), cuts=5)
+        report = find_lookahead(kind, both.lazy(), cuts=5)
         assert report.is_clean
         assert "the same as on all of the data" in report.conclusion
-    assert check_lookahead(Column, bars(30)).prefixes == 29
+    assert find_lookahead(Column, bars(30)).prefixes == 29
 
 
 def test_numbers_with_many_digits_stay_text(tmp_path: Path) -> None:
