@@ -258,9 +258,7 @@ def test_yahoos_bars_have_the_digits_that_were_meant(venue: Venue, yahoo: Yfinan
         "185.64",
         "82488700",
     )
-    judged = sift(
-        page.rows, Circumstances(now=START + timedelta(days=90), interval=Interval.D1)
-    )
+    judged = sift(page.rows, Circumstances(now=START + timedelta(days=90), interval=Interval.D1))
     assert [at.day for at in judged.bars["timestamp"]] == [2, 3]
     assert judged.counts == {"not_a_number": 1}
     asked = [query for path, query in venue.asked if path.endswith("AAPL") and "period1" in query]
