@@ -50,7 +50,7 @@ def frame(
 
 
 def run(data: object, **options: object) -> Result:
-    return Backtest(BuyOnce, data, **options).run()  # type: ignore[arg-type]
+    return Backtest(BuyOnce, data, **options).run()  # type: ignore[arg-type]  # options of any kind
 
 
 def test_no_data_is_an_error() -> None:

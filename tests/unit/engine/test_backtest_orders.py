@@ -71,7 +71,8 @@ def play(
     script: dict[int, Callable[[Strategy], object]], data: object = None, **options: Any
 ) -> tuple[Result, Scripted]:
     strategy = Scripted(script)
-    result = Backtest(strategy, {"X": bars()} if data is None else data, **options).run()  # type: ignore[arg-type]
+    given = {"X": bars()} if data is None else data
+    result = Backtest(strategy, given, **options).run()  # type: ignore[arg-type]  # any options
     assert tuple(strategy.seen) == result.fills
     return result, strategy
 
@@ -238,7 +239,7 @@ def test_filters_of_the_venue_refuse() -> None:
 def test_amounts_are_never_floats() -> None:
     """A float quantity is refused where it is written; so is selling a negative quantity."""
     with pytest.raises(StrategyFailedError, match=r"1\.5 is a float"):
-        play({0: lambda s: s.buy("X", 1.5)})  # type: ignore[arg-type]
+        play({0: lambda s: s.buy("X", 1.5)})  # type: ignore[arg-type]  # a float, on purpose
     with pytest.raises(StrategyFailedError, match="-1 is not above 0"):
         play({0: lambda s: s.sell("X", -1)})
     with pytest.raises(StrategyFailedError, match="one of stop, take_profit, trail"):

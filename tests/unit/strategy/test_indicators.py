@@ -177,4 +177,4 @@ def test_targets_hold_until_they_are_left() -> None:
 def test_a_period_is_a_whole_number(period: object) -> None:
     """Other periods are refused, with the value."""
     with pytest.raises(StrategyError, match="a period of"):
-        SMA(period)  # type: ignore[arg-type]
+        SMA(period)  # type: ignore[arg-type]  # wrong on purpose
