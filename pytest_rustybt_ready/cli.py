@@ -127,12 +127,7 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal may know no such letter
-    code = run(sys.argv[1:])
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:  # the reader, `head` perhaps, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    sys.exit(code)
+    sys.exit(run(sys.argv[1:]))
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -146,14 +141,20 @@ def run(arguments: Sequence[str]) -> int:
         return _fail(error, NOT_SOUND)
     except ReadyError as error:
         return _fail(error, WRONG_USAGE)
-    except BrokenPipeError:
-        return 0
     return 0
 
 
 def say(text: str) -> None:
-    """Print *text* and a line end on stdout."""
-    sys.stdout.write(f"{text}\n")
+    """Print *text* and a line end on stdout; a reader that has seen enough changes no verdict."""
+    try:
+        sys.stdout.write(f"{text}\n")
+        sys.stdout.flush()
+    except BrokenPipeError:  # caught here: the parser would end the command with code 1
+        _discard_output()
+
+
+def _discard_output() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _fail(error: ReadyError, code: int) -> int:
