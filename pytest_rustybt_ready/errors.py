@@ -5,7 +5,8 @@
     ReadyError              anything below; the message is all a user needs
     ├── ChecklistError      a checklist or threshold file has problems (all of them listed)
     ├── RecordError         a readiness record cannot be read, or was altered
-    └── HistoryError        the history file's chain is broken
+    ├── HistoryError        the history file's chain is broken
+    └── ReportError         the reports cannot be written
 """
 
 from __future__ import annotations
@@ -35,3 +36,7 @@ class RecordError(ReadyError):
 
 class HistoryError(ReadyError):
     """The history's hash chain is broken; the message names the line."""
+
+
+class ReportError(ReadyError):
+    """The reports cannot be written; the message names the folder and what to do."""

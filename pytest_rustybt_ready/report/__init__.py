@@ -3,6 +3,6 @@
 Import this package only when a report is to be written; Jinja2 is loaded when HTML is rendered.
 """
 
-from pytest_rustybt_ready.report.write import ReportError, write_reports
+from pytest_rustybt_ready.report.write import write_reports
 
-__all__ = ["ReportError", "write_reports"]
+__all__ = ["write_reports"]

@@ -8,15 +8,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from pytest_rustybt_ready import record as records
-from pytest_rustybt_ready.errors import ReadyError
+from pytest_rustybt_ready.errors import ReportError
 from pytest_rustybt_ready.record import Record
 from pytest_rustybt_ready.report.html import render_html
 from pytest_rustybt_ready.report.junit import render_junit
 from pytest_rustybt_ready.report.markdown import render_markdown
-
-
-class ReportError(ReadyError):
-    """The reports cannot be written; the message names the folder and what to do."""
 
 
 def write_reports(record: Record, directory: Path) -> tuple[Path, ...]:
