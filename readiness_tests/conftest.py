@@ -14,6 +14,7 @@ import pytest
 
 if TYPE_CHECKING:
     from pytest_rustybt_ready import Subject
+    from readiness_tests.engine import EngineUnderTest
     from readiness_tests.subjects import Checkout, Deployment
 
 SANDBOX_KEY = pytest.StashKey[Path]()
@@ -127,3 +128,22 @@ def deployment(
     home = tmp_path / "home"
     shutil.copytree(pristine, home, symlinks=True)
     yield Deployment(home)
+
+
+@pytest.fixture(scope="session")
+def pristine_engine(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a copy of the engine's sources that nobody edits: proofs get copies of it."""
+    from readiness_tests.engine import copy_engine
+
+    return copy_engine(pytestconfig.rootpath, tmp_path_factory.mktemp("pristine-engine"))
+
+
+@pytest.fixture
+def engine(request: pytest.FixtureRequest, proving: bool, tmp_path: Path) -> EngineUnderTest:
+    """Return the engine under judgement, or in a proof a copy of it whose sources may be edited."""
+    from readiness_tests.engine import EngineUnderTest, copy_engine
+
+    if not proving:
+        return EngineUnderTest(request.config.rootpath)
+    pristine: Path = request.getfixturevalue("pristine_engine")
+    return EngineUnderTest(copy_engine(pristine, tmp_path / "engine"), throwaway=True)
