@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from rustybt.deployment import open_vault
 from rustybt.errors import KeyFileError, RustyBTError, SettingsError, SettingsProblem, VaultError
-from rustybt.files import locked, sweep_temporaries, write_atomic
+from rustybt.files import expanded, locked, sweep_temporaries, write_atomic
 from rustybt.home import Home
 from rustybt.security.keys import key_fingerprint, new_key
 from rustybt.security.vault import Clock, Vault
@@ -178,7 +178,7 @@ def rotate_keys(root: Path, environ: Mapping[str, str], clock: Clock) -> Rotated
     process environment is the operator's to change: with ``new,old`` there, the vault moves to the
     new one. Raises `KeyFileError` if only one key is there.
     """
-    with locked(root.expanduser()):
+    with locked(expanded(root)):
         settings = load_settings(root, environ)
         place = dict(settings.origins).get(ENCRYPTION_KEY, "")
         if place == "environment":

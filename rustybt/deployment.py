@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rustybt.errors import HomeError, RustyBTError
-from rustybt.files import PRIVATE_FOLDER, create_exclusively, flush_folder, tree_digest
+from rustybt.files import PRIVATE_FOLDER, create_exclusively, expanded, flush_folder, tree_digest
 from rustybt.home import Home
 from rustybt.security.keys import new_key
 from rustybt.security.vault import Clock, Vault
@@ -91,7 +91,7 @@ def create_home(root: Path, environment: Environment, clock: Clock) -> Home:
     renamed into place. Raises `HomeError` if *root* exists and is anything but an empty folder, or
     if the disk refuses; nothing is changed then. *clock* gives the time of the credentials.
     """
-    root = root.expanduser().resolve()
+    root = expanded(root).resolve()
     try:
         _refuse_if_in_use(root)
         root.parent.mkdir(parents=True, exist_ok=True)

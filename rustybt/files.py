@@ -25,6 +25,20 @@ LOCK_SECONDS = 10.0
 _LOCK_POLL_SECONDS = 0.02
 
 
+def expanded(path: Path) -> Path:
+    """Return *path* with a leading ``~`` or ``~user`` replaced by that user's folder.
+
+    Raises `HomeError` where nobody has that name, or the system knows no folder of theirs.
+    """
+    try:
+        return path.expanduser()
+    except RuntimeError as error:
+        raise HomeError(
+            f"{path}: nobody of that name has a home folder here",
+            remedy="write the path in full, or as ./~name if the folder is called that",
+        ) from error
+
+
 def write_atomic(path: Path, data: bytes, *, mode: int = PRIVATE_FILE) -> None:
     """Replace *path* by *data* so that a crash at any instant leaves the old file or the new one.
 

@@ -171,7 +171,9 @@ def _write(result: Result, folder: Path) -> list[Path]:
     import shutil
     import tempfile
 
-    folder = folder.expanduser().absolute()
+    from rustybt.files import expanded
+
+    folder = expanded(folder).absolute()
     folder.parent.mkdir(parents=True, exist_ok=True)
     made = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:

@@ -375,9 +375,10 @@ def _catalog(home: Path) -> Catalog:
     """Return the catalog of the deployment at *home*, which has to be there."""
     from rustybt.data.catalog import Catalog
     from rustybt.errors import HomeError
+    from rustybt.files import expanded
     from rustybt.home import Home
 
-    root = Home(home.expanduser())
+    root = Home(expanded(home))
     if not root.state.is_dir():
         raise HomeError(
             f"there is no deployment at {root.root}",

@@ -59,4 +59,6 @@ def init(
 
 def _is_here(home: Path) -> bool:
     """Tell whether *home* is the working folder; making it replaces that folder."""
-    return home.expanduser().resolve() == Path.cwd()
+    from rustybt.files import expanded
+
+    return expanded(home).resolve() == Path.cwd()

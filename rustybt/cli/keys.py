@@ -43,10 +43,11 @@ def keygen(
 def _vacant_key_file(root: Path) -> Path:
     """Return the key file of the home *root*, which must have no key yet."""
     from rustybt.errors import HomeError, KeyFileError
+    from rustybt.files import expanded
     from rustybt.home import Home
     from rustybt.settings import ENCRYPTION_KEY, read_env_file
 
-    home = Home(root.expanduser().absolute())
+    home = Home(expanded(root).absolute())
     if not home.env_file.exists():
         raise HomeError(
             f"{home.root} is not a deployment's home: it has no .env",
@@ -63,9 +64,9 @@ def _vacant_key_file(root: Path) -> Path:
 
 def _write_new_key(path: Path, text: str) -> Path:
     from rustybt.errors import KeyFileError
-    from rustybt.files import create_exclusively
+    from rustybt.files import create_exclusively, expanded
 
-    path = path.expanduser().absolute()
+    path = expanded(path).absolute()
     try:
         create_exclusively(path, f"{text}\n".encode())
     except FileExistsError:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from rustybt.errors import HomeError, SettingsError, SettingsProblem
-from rustybt.files import read_bounded
+from rustybt.files import expanded, read_bounded
 from rustybt.home import Home
 from rustybt.settings.env_file import MASK, read_env_file
 from rustybt.settings.model import CREDENTIAL_FIELDS, Settings, aliases, is_secret, venue_key
@@ -85,7 +85,7 @@ def load_settings(home: Path, environ: Mapping[str, str]) -> Settings:
     `SettingsError` with every problem at once: unreadable lines, unknown and repeated keys, wrong
     types, values out of range. Changes nothing.
     """
-    place = Home(home.expanduser().absolute())
+    place = Home(expanded(home).absolute())
     env_file = _read(place)
     found = {
         assignment.key: _Raw(assignment.value, f"{env_file.name}:{assignment.line}")

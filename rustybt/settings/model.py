@@ -10,6 +10,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator
 
+from rustybt.errors import HomeError
+from rustybt.files import expanded
 from rustybt.settings.values import (
     DATABASE_SCHEMES,
     OFFSITE_SCHEMES,
@@ -190,7 +192,10 @@ class Settings(BaseModel):
     @classmethod
     def _below_home(cls, value: Path, info: ValidationInfo) -> Path:
         home: Path = info.data["home"]
-        return home / value.expanduser()
+        try:
+            return home / expanded(value)
+        except HomeError as error:
+            raise ValueError("names the home folder of a user that does not exist") from error
 
     @field_validator("market_close")
     @classmethod

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from dotenv import dotenv_values
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from rustybt.errors import RustyBTError, SettingsError
@@ -76,6 +76,7 @@ def test_limits_are_exact_and_within_their_range(value: Decimal) -> None:
     ),
     st.one_of(st.text(max_size=30), VALUES, st.binary(max_size=20)),
 )
+@example("LOG_DIR", "~0")  # once a RuntimeError: nobody has that name
 def test_whatever_stands_there_is_taken_or_refused(key: str, value: str | bytes) -> None:
     """No value makes loading fail in any other way than with the project's own errors."""
     data = value if isinstance(value, bytes) else value.encode("utf-8", "surrogatepass")

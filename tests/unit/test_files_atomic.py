@@ -17,6 +17,7 @@ from rustybt.deployment import create_home
 from rustybt.errors import HomeError, VaultError
 from rustybt.files import (
     create_exclusively,
+    expanded,
     locked,
     read_bounded,
     sweep_temporaries,
@@ -32,6 +33,14 @@ AS_ROOT = os.geteuid() == 0
 
 def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_a_home_folder_of_nobody_is_refused() -> None:
+    """A path that starts with `~` is expanded, or refused with what to do instead."""
+    assert expanded(Path("~/data")) == Path.home() / "data"
+    assert expanded(Path("a/~b")) == Path("a/~b")
+    with pytest.raises(HomeError, match=r"^~no-such-user/data: nobody .* write the path in full"):
+        expanded(Path("~no-such-user/data"))
 
 
 def test_a_write_replaces_the_file_and_sets_its_mode(tmp_path: Path) -> None:
