@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
+
+import pytest
 
 from pytest_rustybt_ready import Evidence, ready
 from readiness_tests.engine import EngineUnderTest
@@ -127,3 +130,177 @@ def the_youngest_units_are_closed_first(engine: EngineUnderTest) -> None:
     """What was bought last is taken to be sold first."""
     add = "self.open.append{}(Lot(quantity, unit_price, ONE))"
     engine.edit(LOTS, add.format(""), add.format("left"))
+
+
+# -- 7.2.4 signals ---------------------------------------------------------------------------
+
+BARS = 12
+DAY_S = 86_400
+FIRST_DAY = datetime(2026, 3, 2, tzinfo=UTC)
+Signals = Mapping[str, Mapping[int, tuple[str, str]]]
+
+# What is said after which bar; a position that is held and wanted again needs no order.
+SAID: Signals = {
+    "AAA": {
+        0: ("hold", "0"),
+        1: ("buy", "10"),
+        2: ("hold", "0"),
+        3: ("target", "10"),
+        4: ("sell", "4"),
+        6: ("target", "-5"),
+        7: ("hold", "0"),
+        9: ("target", "0"),
+        10: ("target", "0"),
+    },
+    "BBB": {1: ("sell", "3"), 2: ("buy", "3"), 5: ("target", "2"), 8: ("hold", "0")},
+}
+SENT = {
+    "AAA": {1: "10", 4: "-4", 6: "-11", 9: "5"},
+    "BBB": {1: "-3", 2: "3", 5: "2"},
+}
+"""The orders that these signals are, signed; nothing else may be sent."""
+
+# Targets are all that a column can say; the same rule again and again is no new order.
+WANTED: Signals = {
+    "AAA": {1: ("target", "10"), 3: ("target", "10"), 6: ("target", "-5"), 9: ("target", "0")},
+    "BBB": {0: ("target", "0"), 2: ("target", "7"), 4: ("target", "7"), 7: ("target", "3")},
+}
+WANTED_SENT = {"AAA": {1: "10", 6: "-15", 9: "5"}, "BBB": {2: "7", 7: "-4"}}
+WAYS: dict[str, dict[str, Any]] = {
+    "by hooks": {"path": "callback"},
+    "by hooks, through matching": {"path": "callback", "shortcut": False},
+    "by a column": {"path": "signals"},
+}
+
+
+@ready.validation("7.2.4")
+@pytest.mark.parametrize("way", WAYS)
+def test_signals_become_orders(engine: EngineUnderTest, evidence: Evidence, way: str) -> None:
+    """Buy, sell and hold become just the orders they are, at once, and nothing else trades."""
+    column = WAYS[way]["path"] == "signals"
+    said, sent = (WANTED, WANTED_SENT) if column else (SAID, SENT)
+    told = {s: {str(n): list(words) for n, words in each.items()} for s, each in said.items()}
+    bars = {symbol: _bars(base) for symbol, base in (("AAA", 100), ("BBB", 40))}
+    run = {"bars": bars, "told": told, "orders": not column, **WAYS[way]}
+    (seen,) = engine.run("backtest", runs=[run])
+    evidence.record("signals", told)
+    evidence.expect("fills", _fills(sent, bars), observed=_simply(seen["fills"]))
+    evidence.expect(
+        "left open or refused", [0, []], observed=[seen["open_orders"], seen["refused"]]
+    )
+    if not column:
+        evidence.expect("orders", _orders(sent), observed=sorted(seen["sent"]))
+
+
+def _bars(base: int) -> list[list[str]]:
+    """Return bars whose opens are all different, so that a late fill has another price."""
+    return [
+        [
+            (FIRST_DAY + timedelta(days=n)).isoformat(),
+            f"{base + n}",
+            f"{base + n + 1}.5",
+            f"{base + n - 1}.25",
+            f"{base + n}.75",
+            "1000",
+        ]
+        for n in range(BARS)
+    ]
+
+
+def _second(number: int) -> int:
+    """Return the start of bar *number* in seconds since 1970."""
+    return int(FIRST_DAY.timestamp()) + number * DAY_S
+
+
+def _fills(
+    sent: Mapping[str, Mapping[int, str]], bars: Mapping[str, Sequence[Sequence[str]]]
+) -> list[list[object]]:
+    """Return the fills that *sent* has to give: at the open of the bar after the signal's."""
+    return sorted(
+        [_second(number + 1), symbol, *_sided(quantity), bars[symbol][number + 1][1]]
+        for symbol, orders in sent.items()
+        for number, quantity in orders.items()
+    )
+
+
+def _sided(quantity: str) -> tuple[str, str]:
+    return ("sell", quantity[1:]) if quantity.startswith("-") else ("buy", quantity)
+
+
+def _simply(fills: Sequence[Sequence[Any]]) -> list[list[object]]:
+    """Return fills without their fees, quantities without needless zeros."""
+    return sorted(
+        [at, symbol, side, f"{Decimal(quantity).normalize():f}", price]
+        for at, symbol, side, quantity, price, _ in fills
+    )
+
+
+def _orders(sent: Mapping[str, Mapping[int, str]]) -> list[list[object]]:
+    """Return what has to be sent after which bar."""
+    return sorted(
+        [_second(number), symbol, f"market {quantity}"]
+        for symbol, orders in sent.items()
+        for number, quantity in orders.items()
+    )
+
+
+DESK = "rustybt/engine/desk.py"
+STRATEGY = "rustybt/strategy/base.py"
+TARGETS = "rustybt/engine/targets.py"
+
+
+@test_signals_become_orders.fails_when(case="by hooks")
+def buying_and_selling_are_exchanged(engine: EngineUnderTest) -> None:
+    """A strategy that says sell is taken to say buy, and the other way round."""
+    sell = "self._order(symbol, _positive(quantity).copy_negate(), terms)"
+    buy = "self._order(symbol, _positive(quantity), terms)"
+    engine.edit(STRATEGY, sell, "an exchanged order")
+    engine.edit(STRATEGY, buy, sell)
+    engine.edit(STRATEGY, "an exchanged order", buy)
+
+
+@test_signals_become_orders.fails_when(case="by hooks")
+def holding_sends_an_order(engine: EngineUnderTest) -> None:
+    """A position that is wanted is ordered again, although it is held."""
+    engine.edit(
+        STRATEGY,
+        "return subtract(wanted, add(trader.position(symbol), trader.pending(symbol)))",
+        "return wanted",
+    )
+
+
+@test_signals_become_orders.fails_when(case="by hooks")
+def a_signal_comes_a_bar_late(engine: EngineUnderTest) -> None:
+    """An order waits for the bar after the next."""
+    engine.edit(
+        DESK,
+        "        row = self.bars[index].row\n        return int(self.tape.next_row[row])",
+        "        row = self.bars[index].row - len(self.tape.symbols)\n"
+        "        return int(self.tape.next_row[row])",
+    )
+
+
+@test_signals_become_orders.fails_when(case="by hooks, through matching")
+def the_venue_takes_the_side_for_its_opposite(engine: EngineUnderTest) -> None:
+    """Orders that go through matching are sent with the wrong side."""
+    engine.edit(
+        DESK,
+        "side=Side.BUY if quantity > ZERO else Side.SELL",
+        "side=Side.SELL if quantity > ZERO else Side.BUY",
+    )
+
+
+@test_signals_become_orders.fails_when(case="by a column")
+def a_column_is_followed_a_bar_late(engine: EngineUnderTest) -> None:
+    """The change of a target is seen one bar after it was said."""
+    engine.edit(
+        TARGETS, "levels = column.to_numpy()", "levels = column.shift(1, fill_value=0.0).to_numpy()"
+    )
+
+
+@test_signals_become_orders.fails_when(case="by a column")
+def a_column_buys_where_it_should_sell(engine: EngineUnderTest) -> None:
+    """What is held is taken for what is wanted, and the other way round."""
+    wanted = "quantities.append(subtract({}))"
+    both = ("target, held[symbol]", "held[symbol], target")
+    engine.edit(TARGETS, *(wanted.format(each) for each in both))
