@@ -8,12 +8,13 @@ from decimal import Decimal
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Literal
 
-from rustybt.engine.desk import FINEST, Desk
+from rustybt.engine.desk import Desk
 from rustybt.engine.errors import BacktestError
 from rustybt.engine.intake import NUMBERS, take_in
 from rustybt.engine.result import Result
 from rustybt.engine.tape import Tape
 from rustybt.engine.targets import Follower, find_changes, follow, is_direct, visit
+from rustybt.engine.wishes import FINEST
 from rustybt.execution.costs import NoCommission, NoSlippage
 from rustybt.execution.rules import FillPolicy, MatchingRules
 from rustybt.model.instrument import Instrument, InstrumentKind

@@ -8,19 +8,27 @@ two it was cannot be told from the results.
 
 from __future__ import annotations
 
-from decimal import Decimal
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING
 
 from rustybt.engine.account import Account
 from rustybt.engine.gate import Gate
 from rustybt.engine.taking import fee_of, is_simple, price_at_open
 from rustybt.engine.venue import Venue
+from rustybt.engine.wishes import (
+    Refusal,
+    Waiting,
+    described,
+    is_unbounded,
+    microseconds,
+    number_of,
+    order_on,
+    signed,
+)
 from rustybt.execution.rules import FillPolicy
 from rustybt.model.event import OrderFilled, OrderUpdated
 from rustybt.model.group import bracket
 from rustybt.model.instrument import Side
 from rustybt.model.money import ZERO, Rounding, add, is_multiple, multiply, product
-from rustybt.model.order import Order
 from rustybt.model.order_state import PENDING, OrderState
 from rustybt.strategy.bar import StrategyBar, instant
 from rustybt.strategy.errors import StrategyError
@@ -29,6 +37,7 @@ from rustybt.strategy.ticket import Terms
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
+    from decimal import Decimal
 
     from rustybt.engine.tape import Tape
     from rustybt.execution.broker import VenueEvent
@@ -36,28 +45,10 @@ if TYPE_CHECKING:
     from rustybt.model.fill import Fill
     from rustybt.model.group import OrderGroup
     from rustybt.model.instrument import Instrument
+    from rustybt.model.order import Order
     from rustybt.risk.limits import RiskLimits
 
-FINEST: Final = Decimal("1e-18")
-"""The tick of an instrument whose prices are taken as they come."""
 _MARKET = Terms()
-
-
-class Refusal(NamedTuple):
-    """A wish that came to nothing; *time* is in microseconds since 1970, *quantity* signed."""
-
-    time: int
-    symbol: str
-    client_id: str
-    quantity: Decimal | None
-    reason: str
-
-
-class Waiting(NamedTuple):
-    """A market order on its way to the next open; *quantity* is signed."""
-
-    client_id: str
-    quantity: Decimal
 
 
 class Desk:
@@ -134,8 +125,8 @@ class Desk:
             for working in self.venue.orders.open(symbol):
                 if working.price is None and working.trigger is None and working.trail is None:
                     leaves = working.leaves
-                    signed = leaves if working.side is Side.BUY else leaves.copy_negate()
-                    result = add(result, signed)
+                    missing = leaves if working.side is Side.BUY else leaves.copy_negate()
+                    result = add(result, missing)
         return result
 
     def price(self, symbol: str) -> Decimal | None:
@@ -214,7 +205,7 @@ class Desk:
             for order in orders
         ]
         found += [order.client_id for order in self.venue.orders.open(symbol)]
-        return tuple(sorted(found, key=_number))
+        return tuple(sorted(found, key=number_of))
 
     def decline(self, symbol: str, reason: str) -> None:
         """Put on record that a wish came to no order."""
@@ -325,35 +316,20 @@ class Desk:
 
     def _order(self, symbol: str, quantity: Decimal, terms: Terms) -> Order:
         """Return a new order of the signed *quantity*."""
-        return Order(
-            client_id=self._next_id(),
-            symbol=symbol,
-            side=Side.BUY if quantity > ZERO else Side.SELL,
-            quantity=quantity.copy_abs(),
-            created=instant(self.now),
-            type=terms.type,
-            price=terms.price,
-            trigger=terms.trigger,
-            trail=terms.trail,
-            trail_unit=terms.trail_unit,
-            time_in_force=terms.time_in_force,
-            expires=terms.expires,
-            post_only=terms.post_only,
-            reduce_only=terms.reduce_only,
-        )
+        return order_on(terms, self._next_id(), symbol, quantity, instant(self.now))
 
     def _send(self, index: int, orders: Sequence[Order], group: OrderGroup | None) -> None:
         """Send orders in one symbol to the venue, past the risk limits if there are any."""
         if self.decisions is not None:
             for order in orders:
-                self.decisions.append((self.base.start, order.symbol, _described(order)))
+                self.decisions.append((self.base.start, order.symbol, described(order)))
         if self._gate is not None:
             denial = self._gate.review(
                 orders, self.now, self._prices(index), self.equity, self.venue.orders.open()
             )
             if denial is not None:
                 for order in orders:
-                    self._refuse(index, order.client_id, _signed(order), str(denial))
+                    self._refuse(index, order.client_id, signed(order), str(denial))
                 return
         row = self.row(index)
         ends = self.tape.starts[row] + self.tape.bar_length
@@ -392,48 +368,9 @@ class Desk:
             elif isinstance(event, OrderUpdated) and event.state is OrderState.REJECTED:
                 order = self.venue.orders[event.client_id]
                 where = self.indices[order.symbol]
-                self._refuse(where, event.client_id, _signed(order), event.reason)
+                self._refuse(where, event.client_id, signed(order), event.reason)
 
     def _refuse(self, index: int, client_id: str, quantity: Decimal, reason: str) -> None:
         """Put a refusal on record."""
         symbol = self.tape.symbols[index]
         self.refusals.append(Refusal(self.now, symbol, client_id, quantity, reason))
-
-
-def _signed(order: Order) -> Decimal:
-    """Return the quantity of *order*, negative for a sale."""
-    return order.quantity if order.side is Side.BUY else order.quantity.copy_negate()
-
-
-def _described(order: Order) -> str:
-    """Return what *order* asks for, in a line."""
-    prices = [order.price, order.trigger, order.trail]
-    terms = [f"{price:f}" for price in prices if price is not None]
-    return " ".join([str(order.type), f"{_signed(order):f}", *terms])
-
-
-def _number(client_id: str) -> int:
-    """Return the number in a client id: they count up."""
-    return int(client_id[1:])
-
-
-_EPOCH = instant(0)
-
-
-def microseconds(time: datetime) -> int:
-    """Return *time* in microseconds since 1970."""
-    since = time - _EPOCH
-    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
-
-
-def is_unbounded(instrument: Instrument) -> bool:
-    """Tell whether any price and any whole number of lots can be traded."""
-    return (
-        not instrument.min_quantity
-        and not instrument.min_notional
-        and instrument.max_quantity is None
-        and instrument.max_notional is None
-        and instrument.min_price is None
-        and instrument.max_price is None
-        and instrument.tick <= FINEST
-    )

@@ -35,8 +35,9 @@ if TYPE_CHECKING:
     from rustybt.accounting.performance import Drawdown, Performance
     from rustybt.accounting.trades import RoundTrip
     from rustybt.engine.curve import Curve
-    from rustybt.engine.desk import Desk, Refusal
+    from rustybt.engine.desk import Desk
     from rustybt.engine.tape import Floats
+    from rustybt.engine.wishes import Refusal
     from rustybt.model.fill import Fill
     from rustybt.strategy.parameters import Parameter
     from rustybt.strategy.state import State

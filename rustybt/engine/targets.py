@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import polars as pl
 
-from rustybt.engine.desk import Waiting, is_unbounded
 from rustybt.engine.taking import fee_of, price_at_open
+from rustybt.engine.wishes import Waiting, is_unbounded
 from rustybt.execution.costs import BASIS_POINT, BasisPointCommission, NoSlippage
 from rustybt.model.errors import InvalidValueError
 from rustybt.model.money import ONE, ZERO, add, is_multiple, multiply, subtract

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 
 from rustybt.accounting import Ledger
 from rustybt.engine.backtest import _walk
-from rustybt.engine.desk import FINEST, Desk
+from rustybt.engine.desk import Desk
 from rustybt.engine.intake import take_in
 from rustybt.engine.tape import Tape
 from rustybt.engine.targets import Changes, Follower, follow, is_direct, visit
+from rustybt.engine.wishes import FINEST
 from rustybt.execution import (
     BasisPointCommission,
     BasisPointSlippage,
