@@ -6,6 +6,7 @@ or to a file that is named.
 
 from __future__ import annotations
 
+import inspect
 import json
 import sys
 from pathlib import Path
@@ -23,8 +24,20 @@ def schema() -> dict[str, Any]:
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "RustyBT readiness record",
-        **msgspec.json.schema(Record),
+        **_described_alike(msgspec.json.schema(Record)),
     }
+
+
+def _described_alike(part: Any) -> Any:
+    """Take the indentation out of descriptions: from Python 3.13 on docstrings come without it."""
+    if isinstance(part, list):
+        return [_described_alike(one) for one in part]
+    if not isinstance(part, dict):
+        return part
+    clean = {key: _described_alike(value) for key, value in part.items()}
+    if isinstance(clean.get("description"), str):
+        clean["description"] = inspect.cleandoc(clean["description"])
+    return clean
 
 
 def render() -> str:
