@@ -14,23 +14,26 @@ from rustybt.engine import Backtest, Result
 from rustybt.execution import BasisPointCommission, BasisPointSlippage
 from rustybt.strategy import Signals, Strategy, StrategyBar
 
+CLOSE = 4
 VALUED = ("cash", "equity", "realised", "unrealised", "fees")
 NUMBERS = ("open", "high", "low", "close", "volume")
 
 
 class Told(Strategy):
-    """Gives the signals it was told to give, by symbol and number of the bar."""
+    """Gives the signals it was told to give, by symbol and number of the bar.
 
-    told: Mapping[str, Mapping[str, Any]]
+    It notes what is *held* after each bar.
+    """
 
-    def on_start(self) -> None:
-        """Begin to count the bars of each symbol, and to note what is held after each."""
-        self.counts = dict.fromkeys(self.symbols, 0)
+    def __init__(self, told: Mapping[str, Mapping[str, Any]]) -> None:
+        super().__init__()
+        self.told = told
+        self.counts: dict[str, int] = {}
         self.held: list[dict[str, str]] = []
 
     def on_bar(self, bar: StrategyBar) -> None:
         """Give the signal of this bar, if there is one."""
-        number = self.counts[bar.symbol]
+        number = self.counts.get(bar.symbol, 0)
         self.counts[bar.symbol] = number + 1
         signal = self.told.get(bar.symbol, {}).get(str(number))
         if signal is not None:
@@ -102,19 +105,12 @@ def run(
         "shortcut": shortcut,
     }
     data = {symbol: _frame(rows) for symbol, rows in bars.items()}
-    strategy = _telling(kind, told)
+    strategy = kind(told)
     result = Backtest(strategy, data, **options).run()
-    sent = Backtest(_telling(kind, told), data, **options).decisions() if orders else []
-    return _outcome(result, strategy) | {
+    sent = Backtest(kind(told), data, **options).decisions() if orders else []
+    return _outcome(result, strategy, bars) | {
         "sent": [[at // 1_000_000, symbol, order] for at, symbol, order in sent]
     }
-
-
-def _telling(kind: type[Told], told: Mapping[str, Mapping[str, Any]]) -> Told:
-    """Return a new strategy that was told what to do."""
-    strategy = kind()
-    strategy.told = told
-    return strategy
 
 
 def _frame(rows: Sequence[Sequence[str]]) -> pl.DataFrame:
@@ -124,11 +120,11 @@ def _frame(rows: Sequence[Sequence[str]]) -> pl.DataFrame:
     return pl.DataFrame({"timestamp": times, **columns})
 
 
-def _outcome(result: Result, strategy: Told) -> dict[str, Any]:
+def _outcome(
+    result: Result, strategy: Told, bars: Mapping[str, Sequence[Sequence[str]]]
+) -> dict[str, Any]:
     """Return everything that a check compares; money as text, statistics as floats."""
-    closes = strategy.held
-    prices = {symbol: strategy.price(symbol) for symbol in result.positions}
-    marks = {symbol: price for symbol, price in prices.items() if price is not None}
+    marks = {symbol: Decimal(rows[-1][CLOSE]) for symbol, rows in bars.items()}
     valuation = value(result.ledger, marks, currency=result.currency)
     return {
         "fills": [
@@ -144,7 +140,7 @@ def _outcome(result: Result, strategy: Told) -> dict[str, Any]:
         "profit": result.profit,
         "final_equity": result.final_equity,
         "positions": result.positions,
-        "held": closes,
+        "held": strategy.held,
         "open_orders": len(result.open_orders),
         "refused": [str(refusal) for refusal in result.refusals],
         "valued": {name: getattr(valuation, name) for name in VALUED}

@@ -1,0 +1,362 @@
+"""Section 1: what the engine finds is what it always found, and follows from what it is given."""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_rustybt_ready import Evidence, at_least, ready
+from readiness_tests.engine import EngineUnderTest
+
+GOLDEN = Path("tests/golden")
+PERFORMANCE = "rustybt/accounting/performance.py"
+LEDGER = "rustybt/accounting/ledger.py"
+BACKTEST = "rustybt/engine/backtest.py"
+DESK = "rustybt/engine/desk.py"
+
+
+# -- 1.1.7 golden backtests ------------------------------------------------------------------
+
+
+@pytest.fixture
+def golden(engine: EngineUnderTest, pytestconfig: pytest.Config) -> Path:
+    """Return the folder of the golden backtests, in a proof a copy of it."""
+    folder = pytestconfig.rootpath / GOLDEN
+    if not engine.throwaway:
+        return folder
+    ignored = shutil.ignore_patterns("__pycache__")
+    return Path(shutil.copytree(folder, engine.root / GOLDEN, ignore=ignored))
+
+
+@ready.testing("1.1.7")
+def test_golden_backtests_reproduce(
+    engine: EngineUnderTest, golden: Path, evidence: Evidence
+) -> None:
+    """Every figure of every golden backtest comes out as it is stored, to the last digit."""
+    found: dict[str, str] = engine.run("golden", folder=str(golden))
+    stored = {path.stem: path.read_text("utf-8") for path in golden.glob("*.txt")}
+    figures = sum(len(text.split()) for text in stored.values())
+    differences = [
+        f"{name}: {difference}"
+        for name in sorted(found)
+        for difference in _differences(stored.get(name, ""), found[name])
+    ]
+    evidence.record("backtests", sorted(found))
+    evidence.record("differences in detail", differences[:20])
+    evidence.expect("stored results", sorted(found), observed=sorted(stored))
+    evidence.expect("figures compared", at_least(100), observed=figures)
+    evidence.meets("differences", observed=len(differences))
+
+
+def _differences(stored: str, found: str) -> list[str]:
+    """Return the words of two texts that differ, line by line."""
+    lines = zip_longest(stored.splitlines(), found.splitlines(), fillvalue="")
+    return [
+        f"line {number}: expected {one or 'nothing'}, observed {other or 'nothing'}"
+        for number, both in enumerate(lines, start=1)
+        for one, other in zip_longest(*(line.split() for line in both), fillvalue="")
+        if one != other
+    ]
+
+
+@test_golden_backtests_reproduce.fails_when
+def a_fee_changes(engine: EngineUnderTest) -> None:
+    """A basis point is a little more than it was."""
+    engine.edit(
+        "rustybt/execution/costs.py",
+        'BASIS_POINT: Final = Decimal("0.0001")',
+        'BASIS_POINT: Final = Decimal("0.00010000001")',
+    )
+
+
+@test_golden_backtests_reproduce.fails_when
+def two_fills_change_places(engine: EngineUnderTest) -> None:
+    """Of the orders that are due at one instant, the last symbol's are filled first."""
+    engine.edit(DESK, "sorted({*waiting, *resting})", "sorted({*waiting, *resting}, reverse=True)")
+
+
+@test_golden_backtests_reproduce.fails_when
+def a_stored_result_is_missing(golden: Path) -> None:
+    """A golden file was deleted."""
+    (golden / "short.txt").unlink()
+
+
+@test_golden_backtests_reproduce.fails_when
+def a_stored_result_is_empty(golden: Path) -> None:
+    """A golden file was written and holds nothing."""
+    (golden / "rising.txt").write_text("", "utf-8")
+
+
+# -- 1.3.5 different inputs give different outputs -------------------------------------------
+
+SEEDS = tuple(range(1, 26))
+# Whole numbers, and shares of them: now and then two inputs have the same, but never most of them.
+COUNTED = {"win_rate", "exposure_time", "longest_drawdown", "max_drawdown_duration", "trades"}
+COUNTED |= {"peak", "trough", "recovery", "duration"}
+SOME = 8
+# The fields of a summary that have to follow each of its inputs.
+OF_TRADES = {"trades", "win_rate", "profit_factor"}
+OF_BENCHMARK = {"alpha", "beta", "information_ratio"}
+OF_A_YEAR = {"annual_return", "volatility", "sharpe_ratio", "sortino_ratio", "calmar_ratio"}
+FOLLOWING = {
+    "profits": OF_TRADES,
+    "benchmark": OF_BENCHMARK,
+    "risk_free": {"sharpe_ratio", "sortino_ratio", "alpha"},
+    "cutoff": {"value_at_risk", "conditional_value_at_risk"},
+    "periods": OF_A_YEAR | {"alpha", "information_ratio"},
+}
+
+
+@ready.testing("1.3.5")
+def test_statistics_follow_their_inputs(engine: EngineUnderTest, evidence: Evidence) -> None:
+    """Each statistic of performance changes with each of its inputs, one at a time."""
+    varied: dict[str, dict[str, list[Any]]] = engine.run("variation", seeds=SEEDS)
+    outputs = {
+        f"{statistic} by {given}{field and f': {field}'}": values
+        for statistic, inputs in varied.items()
+        for given, results in inputs.items()
+        for field, values in _fields(statistic, given, results)
+    }
+    unmoved = [name for name, values in outputs.items() if _kinds(values) < _needed(name)]
+    evidence.record("statistics", sorted(varied))
+    evidence.record("inputs of each, varied alone", len(SEEDS))
+    evidence.record("different outputs", {name: _kinds(found) for name, found in outputs.items()})
+    assert len(varied) > 1, "no statistic was found"
+    evidence.expect("statistics that ignore an input", [], observed=unmoved)
+
+
+def _fields(statistic: str, given: str, results: list[Any]) -> Iterable[tuple[str, list[Any]]]:
+    """Yield the fields of *results* that have to follow the input, with their values."""
+    if not isinstance(results[0], dict):
+        yield "", results
+        return
+    following = FOLLOWING.get(given, set(results[0]))
+    if statistic == "summarise" and given == "returns":
+        following = following - OF_TRADES
+    for field in sorted(following):
+        yield field, [result[field] for result in results]
+
+
+def _kinds(values: Iterable[object]) -> int:
+    """Return how many different ones there are among *values*."""
+    return len({json.dumps(value, sort_keys=True) for value in values})
+
+
+def _needed(name: str) -> int:
+    """Return how many different outputs the inputs must have."""
+    statistic, _, field = name.replace(" by ", ": ").partition(": ")
+    return SOME if COUNTED & {statistic, field.split(": ")[-1]} else len(SEEDS)
+
+
+@test_statistics_follow_their_inputs.fails_when
+def a_statistic_ignores_its_series(engine: EngineUnderTest) -> None:
+    """The volatility is that of one series, whichever it is asked for."""
+    engine.edit(
+        PERFORMANCE,
+        "    observed = _observed(returns)\n    if observed.size < 2:\n",
+        "    observed = np.array([0.01, -0.01, 0.02])\n    if observed.size < 2:\n",
+    )
+
+
+@test_statistics_follow_their_inputs.fails_when
+def a_statistic_ignores_a_parameter(engine: EngineUnderTest) -> None:
+    """The value at risk is that of five per cent, whatever is asked for."""
+    engine.edit(PERFORMANCE, "np.percentile(observed, 100 * cutoff)", "np.percentile(observed, 5)")
+
+
+@test_statistics_follow_their_inputs.fails_when
+def a_statistic_of_trades_is_stored(engine: EngineUnderTest) -> None:
+    """Half of all trades are won."""
+    engine.edit(
+        PERFORMANCE, "sum(profit > 0 for profit in profits) / len(profits)", "len(profits[:1]) / 2"
+    )
+
+
+@test_statistics_follow_their_inputs.fails_when
+def a_summary_leaves_an_input_behind(engine: EngineUnderTest) -> None:
+    """The summary works the ratio out as if money in the bank earned nothing."""
+    engine.edit(
+        PERFORMANCE,
+        "sharpe_ratio(returns, risk_free=risk_free, periods=periods)",
+        "sharpe_ratio(returns, periods=periods)",
+    )
+
+
+# What the ledger is given, and the figures that have to follow it.
+LEDGER_FIGURES: dict[str, tuple[str, ...]] = {
+    "quantity": ("cash", "equity", "realised", "unrealised", "long", "income"),
+    "price": ("cash", "equity", "realised", "unrealised"),
+    "fee": ("cash", "equity", "fees"),
+    "dividend": ("cash", "equity", "income"),
+    "charge": ("cash", "equity", "charges"),
+    "deposit": ("cash", "equity"),
+    "mark": ("equity", "unrealised", "long"),
+    "method": ("realised", "unrealised"),
+    "multiplier": ("cash", "equity", "realised", "unrealised", "long"),
+}
+
+
+@ready.testing("1.3.5")
+def test_books_follow_their_inputs(engine: EngineUnderTest, evidence: Evidence) -> None:
+    """Each thing that a ledger is told changes the figures that rest on it, on any books."""
+    pairs = [(seed, given) for seed in SEEDS for given in LEDGER_FIGURES]
+    runs = [_books(seed, changed) for seed, given in pairs for changed in ("", given)]
+    ends = [after[-1] for after in engine.run("ledger", runs=runs)]
+    unmoved = [
+        f"{figure} by {given} (seed {seed})"
+        for (seed, given), before, after in zip(pairs, ends[::2], ends[1::2], strict=True)
+        for figure in LEDGER_FIGURES[given]
+        if before[figure] == after[figure]
+    ]
+    evidence.record("books", len(SEEDS))
+    evidence.record("figures that follow", LEDGER_FIGURES)
+    evidence.expect("different books", len(SEEDS), observed=_kinds(_figures(ends, len(pairs))))
+    evidence.expect("figures that ignore what they rest on", [], observed=unmoved)
+
+
+def _figures(ends: Sequence[Mapping[str, Any]], pairs: int) -> list[dict[str, Any]]:
+    """Return the ends of all books as they were made, without the time that they took."""
+    step = 2 * pairs // len(SEEDS)
+    return [{k: v for k, v in end.items() if k != "seconds"} for end in ends[::step]]
+
+
+def _books(seed: int, changed: str) -> dict[str, Any]:
+    """Return the steps that *seed* makes, with one thing *changed* a little."""
+    chance = random.Random(seed)  # noqa: S311 - the same every time, on purpose
+    given = {
+        "deposit": chance.randint(10**6, 10**7),
+        "quantity": chance.randint(500, 900),
+        "price": chance.randint(20, 80),
+        "fee": chance.randint(1, 9),
+        "dividend": chance.randint(1, 3),
+        "charge": chance.randint(10, 90),
+        "mark": chance.randint(100, 200),
+    }
+    if changed in given:
+        given[changed] += 1
+    quantity, price = given["quantity"], given["price"]
+    fills = [(100, 11), (200, 13), (-150, 17), (quantity, price)]
+    steps: list[dict[str, Any]] = [{"deposit": str(given["deposit"])}]
+    steps += [_step(quantity=size, price=paid, fee=given["fee"]) for size, paid in fills]
+    steps += [_step(dividend=given["dividend"]), _step(charge=given["charge"])]
+    # What a sale of a part earned rests on all that was bought before.
+    steps += [_step(quantity=-300, price=price + 5), {"prices": {"X": given["mark"]}}]
+    return {
+        "steps": steps,
+        "method": "fifo" if changed == "method" else "average",
+        "kind": "perpetual" if changed == "multiplier" else "equity",
+        "multiplier": "2" if changed == "multiplier" else "1",
+    }
+
+
+def _step(**given: int) -> dict[str, str]:
+    return {"symbol": "X", **{name: str(value) for name, value in given.items()}}
+
+
+@test_books_follow_their_inputs.fails_when
+def a_ledger_ignores_fees(engine: EngineUnderTest) -> None:
+    """Trades cost nothing."""
+    engine.edit(LEDGER, "        fee = fill.fee\n", "        fee = ZERO\n")
+
+
+@test_books_follow_their_inputs.fails_when
+def a_ledger_knows_one_way_to_count_costs(engine: EngineUnderTest) -> None:
+    """Costs are averaged, whatever was asked for."""
+    engine.edit(LEDGER, "averaged=self.method is CostMethod.AVERAGE", "averaged=True")
+
+
+@test_books_follow_their_inputs.fails_when
+def a_valuation_ignores_prices(engine: EngineUnderTest) -> None:
+    """Positions are worth what they cost."""
+    engine.edit(
+        "rustybt/accounting/state.py",
+        "return product(self.quantity, price, self.multiplier)",
+        "return self.cost",
+    )
+
+
+BACKTEST_SEEDS = SEEDS[:12]
+BACKTEST_CHANGES: dict[str, dict[str, str]] = {
+    "cash": {"cash": "123456"},
+    "commission": {"commission": "15"},
+    "slippage": {"slippage": "9"},
+    "lot": {"lot": "10"},
+    "fill policy": {"fill": "same_close"},
+}
+CHANGED_SEEDS = BACKTEST_SEEDS[:4]
+
+
+@ready.testing("1.3.5")
+def test_backtests_follow_their_inputs(engine: EngineUnderTest, evidence: Evidence) -> None:
+    """Other bars, another rule, other costs: each changes fills or equity."""
+    plain = {f"bars {seed}": _backtest(seed) for seed in BACKTEST_SEEDS}
+    changed = {
+        f"bars {seed}, other {name}": _backtest(seed) | change
+        for seed in CHANGED_SEEDS
+        for name, change in BACKTEST_CHANGES.items()
+    }
+    others = {f"bars {seed}, other rule": _backtest(seed, "0.4") for seed in CHANGED_SEEDS}
+    again = {f"bars {seed}, again": _backtest(seed) for seed in CHANGED_SEEDS}
+    runs = plain | changed | others | again
+    seen = engine.run("backtest", runs=list(runs.values()))
+    results = {name: [each["fills"], each["equity"]] for name, each in zip(runs, seen, strict=True)}
+    evidence.record("backtests", sorted(results))
+    evidence.record("fills", {name: len(fills) for name, (fills, _) in results.items()})
+    evidence.expect("backtests without a fill", [], observed=_without_fills(results))
+    for name in again:
+        same = results[name] == results[name.removesuffix(", again")]
+        evidence.expect(f"{name}: the same outcome", True, observed=same)
+    distinct = {name: result for name, result in results.items() if name not in again}
+    evidence.expect("same outcome of different inputs", [], observed=_repeated(distinct))
+
+
+def _without_fills(results: Mapping[str, list[Any]]) -> list[str]:
+    return [name for name, (fills, _) in results.items() if not fills]
+
+
+def _repeated(results: Mapping[str, object]) -> list[str]:
+    """Name each result that is the same as an earlier one, with that one."""
+    first: dict[str, str] = {}
+    pairs = [(first.setdefault(json.dumps(value), name), name) for name, value in results.items()]
+    return [f"{name} gives what {earlier} gives" for earlier, name in pairs if name != earlier]
+
+
+def _backtest(seed: int, share: str = "0.6") -> dict[str, Any]:
+    """Return a backtest over a random walk: *share* of equity is held every other week."""
+    chance = random.Random(seed)  # noqa: S311 - the same every time, on purpose
+    price, rows = chance.randint(2_000, 9_000), []
+    for number in range(40):
+        opened, price = price, max(100, price + chance.randint(-90, 95))
+        high, low = max(opened, price) + 20, min(opened, price) - 20
+        day = datetime(2026, 1, 5, tzinfo=UTC) + timedelta(days=number)
+        prices = (f"{cents / 100}" for cents in (opened, high, low, price))
+        rows.append([day.isoformat(), *prices, "1000000"])
+    told = {str(n): ["share", share if n % 10 < 5 else "0"] for n in range(0, 40, 5)}
+    return {"bars": {"X": rows}, "told": {"X": told}, "commission": "5", "lot": "1"}
+
+
+@test_backtests_follow_their_inputs.fails_when
+def a_backtest_returns_a_stored_result(engine: EngineUnderTest) -> None:
+    """The first run is kept, and is the result of all later ones."""
+    engine.edit(
+        BACKTEST,
+        "        desk, state = self._run()\n        strategy",
+        "        kept = Backtest.__dict__.get('kept') or self._run()\n"
+        "        setattr(Backtest, 'kept', kept)\n"
+        "        desk, state = kept\n"
+        "        strategy",
+    )
+
+
+@test_backtests_follow_their_inputs.fails_when
+def a_backtest_ignores_what_trading_costs(engine: EngineUnderTest) -> None:
+    """A commission is accepted, and not charged."""
+    engine.edit(BACKTEST, "commission=commission or NoCommission()", "commission=NoCommission()")
