@@ -6,11 +6,20 @@ import secrets
 import shutil
 import stat
 import tempfile
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rustybt.data.practice import PRACTICE_START, PRACTICE_SYMBOLS, practice_file
 from rustybt.errors import HomeError, RustyBTError
-from rustybt.files import PRIVATE_FOLDER, create_exclusively, expanded, flush_folder, tree_digest
+from rustybt.files import (
+    PRIVATE_FOLDER,
+    create_exclusively,
+    expanded,
+    flush_folder,
+    tree_digest,
+    write_atomic,
+)
 from rustybt.home import Home
 from rustybt.security.keys import new_key
 from rustybt.security.vault import Clock, Vault
@@ -25,9 +34,24 @@ from rustybt.settings import (
 )
 
 if TYPE_CHECKING:
-    pass
+    from collections.abc import Callable, Iterator
 
-__all__ = ["Home", "create_home", "home_digest", "inspect_home", "open_vault"]
+    from rustybt.data.catalog import Catalog
+    from rustybt.data.ingest import Ingested, Progress
+    from rustybt.data.source import Source
+
+__all__ = [
+    "Home",
+    "create_home",
+    "history_start",
+    "home_digest",
+    "inspect_home",
+    "is_practice_data",
+    "open_catalog",
+    "open_declared_source",
+    "open_vault",
+    "update_data",
+]
 
 _ENV = """\
 # Settings of this RustyBT deployment. Mode 0600: it holds the encryption key.
@@ -61,6 +85,10 @@ TIMEZONE=UTC
 # MARKET_OPEN=09:30
 # MARKET_CLOSE=16:00
 
+# Market data: csv with a DATA_PATH, yfinance, or ccxt:binance (any venue's ccxt id), the symbols
+# and length of the bars, and the first day that strategies need. `python -m rustybt update-data`
+# brings the catalog up to date.
+{data}
 LOG_LEVEL=INFO
 LOG_FORMAT=json
 LOG_DIR=logs
@@ -81,15 +109,32 @@ BACKUP_DIR=backups
 # OFFSITE_URL=s3://bucket/folder
 """
 
+_PRACTICE_DATA = """\
+# ELM and OAK do not exist: init invented their bars, for practice.
+DATA_SOURCE=csv
+DATA_PATH={path}
+DATA_SYMBOLS={symbols}
+DATA_INTERVAL=1d
+DATA_START={start}
+"""
+_NO_DATA = """\
+# DATA_SOURCE=yfinance
+# DATA_SYMBOLS=AAPL,MSFT
+# DATA_INTERVAL=1d
+# DATA_START=2024-01-01
+"""
+
 
 def create_home(root: Path, environment: Environment, clock: Clock) -> Home:
     """Lay out a deployment's home at *root*, complete or not at all, and return it.
 
     It has a commented ``.env`` with a new encryption key and safe limits, the folders of `Home`,
-    and a vault of *environment* with random credentials for the practice exchange. Files are of
-    mode 0600, folders 0700. Missing parent folders are made. All is built beside *root* and
-    renamed into place. Raises `HomeError` if *root* exists and is anything but an empty folder, or
-    if the disk refuses; nothing is changed then. *clock* gives the time of the credentials.
+    and a vault of *environment* with random credentials for the practice exchange. One for dev has
+    invented bars, too, and names them as its market data: `update_data` puts them into the catalog.
+    Files are of mode 0600, folders 0700. Missing parent folders are made. All is built beside
+    *root* and renamed into place. Raises `HomeError` if *root* exists and is anything but an empty
+    folder, or if the disk refuses; nothing is changed then. *clock* gives the time of the
+    credentials.
     """
     root = expanded(root).resolve()
     try:
@@ -128,13 +173,100 @@ def _build(home: Home, environment: Environment, clock: Clock) -> None:
     for folder in home.folders:
         folder.mkdir(mode=PRIVATE_FOLDER)
     key = new_key()
-    text = _ENV.format(environment=environment, key=key.get_secret_value())
+    data = _data_of(environment, home)
+    text = _ENV.format(environment=environment, key=key.get_secret_value(), data=data)
     create_exclusively(home.env_file, text.encode())
+    if environment == "dev":
+        create_exclusively(home.practice_file, _practice_bars(clock))
     vault = Vault.create(home.vault_file, [key], environment, clock)
     practice = (PRACTICE, *required_fields(PRACTICE))
     vault.put_all({(practice[0], field): secrets.token_hex(32) for field in practice[1:]})
     # What is handed over has been opened once, the way the engine will open it.
     open_vault(load_settings(home.root, {}), clock)
+
+
+def _data_of(environment: Environment, home: Home) -> str:
+    """Return the settings of market data: invented bars must not get into anything but practice."""
+    if environment != "dev":
+        return _NO_DATA
+    return _PRACTICE_DATA.format(
+        path=home.practice_file.relative_to(home.root),
+        symbols=",".join(PRACTICE_SYMBOLS),
+        start=PRACTICE_START,
+    )
+
+
+def _practice_bars(clock: Clock) -> bytes:
+    """Return the file of invented bars to the last day that has ended."""
+    return practice_file(clock().date() - timedelta(days=1)).encode()
+
+
+def update_data(
+    settings: Settings, clock: Clock, progress: Callable[[Progress], None] = lambda _: None
+) -> Iterator[Ingested]:
+    """Bring the catalog up to date, one declared symbol after the other.
+
+    Bars are fetched from DATA_START on. Where the source is the home's file of invented bars, this
+    is continued to yesterday first. Raise ``DataError`` if no source is declared or it cannot
+    deliver; symbols that were yielded before are stored then.
+    """
+    from rustybt.data.ingest import Ingest
+    from rustybt.data.interval import Interval
+    from rustybt.data.quality import Circumstances
+
+    if is_practice_data(settings):
+        write_atomic(Home(settings.home).practice_file, _practice_bars(clock))
+    source = open_declared_source(settings)
+    circumstances = Circumstances(now=clock(), interval=Interval(settings.data_interval))
+    for symbol in settings.data_symbols:
+        yield Ingest(
+            source=source,
+            catalog=open_catalog(settings, clock),
+            symbol=symbol,
+            start=history_start(settings),
+            end=circumstances.now,
+            circumstances=circumstances,
+            calendar=settings.trading_calendar,
+            progress=progress,
+        ).run()
+
+
+def is_practice_data(settings: Settings) -> bool:
+    """Tell whether the market data of the deployment are bars that ``init`` invented."""
+    return settings.data_source == "csv" and settings.data_path == Home(settings.home).practice_file
+
+
+def open_declared_source(settings: Settings) -> Source:
+    """Return the source of market data that is declared in DATA_SOURCE.
+
+    Raise ``SourceError`` if none is, or its library is missing.
+    """
+    from rustybt.adapters.sources import open_source
+    from rustybt.data.errors import SourceError
+
+    if settings.data_source is None:
+        raise SourceError(
+            "no source of market data is declared",
+            remedy="set DATA_SOURCE, DATA_SYMBOLS and DATA_START in .env",
+        )
+    kind, _, venue = settings.data_source.partition(":")
+    return open_source(kind, path=settings.data_path, venue=venue)
+
+
+def open_catalog(settings: Settings, clock: Clock) -> Catalog:
+    """Return the catalog of the deployment that *settings* belong to."""
+    from rustybt.data.catalog import Catalog
+
+    return Catalog(Home(settings.home).catalog, clock)
+
+
+def history_start(settings: Settings) -> datetime:
+    """Return midnight UTC of DATA_START; raise ``DataError`` where no data are declared."""
+    from rustybt.data.errors import DataError
+
+    if settings.data_start is None:
+        raise DataError("no history is declared", remedy="set DATA_START in .env")
+    return datetime.combine(settings.data_start, time(), UTC)
 
 
 def open_vault(settings: Settings, clock: Clock) -> Vault:

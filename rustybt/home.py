@@ -31,6 +31,16 @@ class Home:
         return self.root / "config"
 
     @property
+    def data(self) -> Path:
+        """Files that market data is read from."""
+        return self.root / "data"
+
+    @property
+    def practice_file(self) -> Path:
+        """Invented bars to practise on."""
+        return self.data / "practice.csv"
+
+    @property
     def state(self) -> Path:
         """What the engine writes: vault, journal, catalog."""
         return self.root / "state"
@@ -39,6 +49,11 @@ class Home:
     def vault_file(self) -> Path:
         """The encrypted credentials; mode 0600."""
         return self.state / "vault.json"
+
+    @property
+    def catalog(self) -> Path:
+        """Bars that were fetched and found sound."""
+        return self.state / "catalog"
 
     @property
     def logs(self) -> Path:
@@ -58,4 +73,4 @@ class Home:
     @property
     def folders(self) -> tuple[Path, ...]:
         """The folders that a home consists of, each of mode 0700."""
-        return (self.config, self.state, self.logs, self.backups, self.readiness)
+        return (self.config, self.data, self.state, self.logs, self.backups, self.readiness)

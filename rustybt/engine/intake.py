@@ -89,6 +89,7 @@ def _checked(symbol: str, frame: pl.DataFrame, signed: bool) -> Bars:  # noqa: F
     if not symbol or symbol != symbol.strip():
         raise BarDataError(f"{symbol!r} is not a symbol", expected="text without blanks around it")
     notes: list[str] = []
+    frame = _without_fills(symbol, frame, notes)
     if "volume" not in frame.columns:
         frame = frame.with_columns(volume=pl.lit(0.0))
         notes.append(f"{symbol}: the bars have no volume; it counts as 0")
@@ -104,6 +105,19 @@ def _checked(symbol: str, frame: pl.DataFrame, signed: bool) -> Bars:  # noqa: F
     is_exact = any(not frame.schema[column].is_float() for column in NUMBERS)
     exact = frame.select(NUMBERS)[rows] if is_exact else None
     return Bars(symbol, floats.drop("row"), exact, tuple(notes))
+
+
+def _without_fills(symbol: str, frame: pl.DataFrame, notes: list[str]) -> pl.DataFrame:
+    """Leave out bars that a gap policy made up: strategies see and trade only what was traded."""
+    if frame.schema.get("filled") != pl.Boolean:
+        return frame
+    traded = frame.filter(~pl.col("filled").fill_null(value=False))
+    if traded.height < frame.height:
+        notes.append(
+            f"{symbol}: {frame.height - traded.height} bars were filled in where nobody traded "
+            "and are left out"
+        )
+    return traded
 
 
 def _columns(symbol: str, frame: pl.DataFrame) -> pl.DataFrame:

@@ -15,17 +15,21 @@ from rustybt.files import expanded
 from rustybt.settings.values import (
     DATABASE_SCHEMES,
     OFFSITE_SCHEMES,
+    BarLength,
     CalendarName,
     ClockTime,
     Count,
+    Day,
     FernetKeys,
     Fraction,
     Host,
     Leverage,
     LogFormat,
     LogLevel,
+    MarketSource,
     OffsiteUrl,
     Stage,
+    Symbols,
     Venue,
     Zone,
     display,
@@ -139,6 +143,33 @@ class Settings(BaseModel):
         validate_default=True,
     )
 
+    data_source: MarketSource | None = Field(
+        None,
+        alias="DATA_SOURCE",
+        description="csv, yfinance, or ccxt: and a venue's ccxt id, such as ccxt:binance",
+    )
+    data_symbols: Symbols = Field(
+        (),
+        alias="DATA_SYMBOLS",
+        description="symbols, separated by commas; required with DATA_SOURCE",
+        validate_default=True,
+    )
+    data_path: Path | None = Field(
+        None,
+        alias="DATA_PATH",
+        description="a CSV file, {symbol} in it for each symbol; required by the source csv",
+        validate_default=True,
+    )
+    data_interval: BarLength = Field(
+        "1d", alias="DATA_INTERVAL", description="the length of a bar: 1m ... 1d, 1w"
+    )
+    data_start: Day = Field(
+        None,
+        alias="DATA_START",
+        description="the first day that is needed, such as 2025-01-01; required with DATA_SOURCE",
+        validate_default=True,
+    )
+
     log_level: LogLevel = Field(
         "INFO", alias="LOG_LEVEL", description="DEBUG, INFO, WARNING, ERROR or CRITICAL"
     )
@@ -208,6 +239,22 @@ class Settings(BaseModel):
         if value is not None and value == opens:
             raise ValueError("equals MARKET_OPEN")
         return value
+
+    @field_validator("data_symbols", "data_start")
+    @classmethod
+    def _declared_with_a_source(cls, value: object, info: ValidationInfo) -> object:
+        if not value and info.data.get("data_source"):
+            raise ValueError("is missing, though there is a DATA_SOURCE")
+        return value
+
+    @field_validator("data_path")
+    @classmethod
+    def _file_of_a_source(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        if value is None:
+            if info.data.get("data_source") == "csv":
+                raise ValueError("is missing, though DATA_SOURCE is csv")
+            return None
+        return cls._below_home(value, info)
 
     @field_validator("api_auth_token")
     @classmethod

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import time
+from datetime import date, time
 from decimal import Decimal
 from ipaddress import ip_address
 from typing import Annotated, Literal
@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 from rustybt.settings.env_file import MASK
-from rustybt.settings.venues import VENUES
+from rustybt.settings.venues import PRACTICE, VENUES
 
 DATABASE_SCHEMES = ("sqlite", "postgresql", "postgresql+psycopg")
 OFFSITE_SCHEMES = ("file", "s3", "gs", "gcs", "az", "abfs", "sftp")
@@ -25,6 +25,8 @@ _LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _HOST_NAME = re.compile(rf"{_LABEL}(\.{_LABEL}){{0,15}}", re.ASCII)
 _CALENDAR = re.compile(r"[A-Za-z0-9_/.-]{1,32}", re.ASCII)
 _FERNET_KEY = re.compile(r"[A-Za-z0-9_-]{43}=", re.ASCII)
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
+_LONGEST_SYMBOL = 64
 
 
 def _plain_decimal(value: object) -> Decimal:
@@ -49,6 +51,38 @@ def _clock_time(value: object) -> object:
         if not _CLOCK_TIME.fullmatch(value):
             raise ValueError("is not a time of day")
         return time.fromisoformat(value)
+    return value
+
+
+def _date(value: object) -> object:
+    if isinstance(value, str):
+        if not _DATE.fullmatch(value):
+            raise ValueError("is not a day")
+        try:
+            return date.fromisoformat(value)
+        except ValueError:
+            raise ValueError("is not a day of the calendar") from None
+    return value
+
+
+def _listed(value: object) -> object:
+    """Divide a list as it stands in a file, at its commas."""
+    return tuple(map(str.strip, value.split(","))) if isinstance(value, str) else value
+
+
+def _symbols(value: tuple[str, ...]) -> tuple[str, ...]:
+    if not all(0 < len(symbol) <= _LONGEST_SYMBOL for symbol in value):
+        raise ValueError("has a name that is empty or too long")
+    if len(set(value)) < len(value):
+        raise ValueError("names a symbol twice")
+    return value
+
+
+def _market_source(value: str) -> str:
+    kind, separator, venue = value.partition(":")
+    known = venue in VENUES - {PRACTICE} if kind == "ccxt" else kind in ("csv", "yfinance")
+    if not known or (separator and kind != "ccxt"):
+        raise ValueError("is not a source that RustyBT knows")
     return value
 
 
@@ -116,6 +150,10 @@ ClockTime = Annotated[time | None, BeforeValidator(_clock_time)]
 Zone = Annotated[str, AfterValidator(_known_zone)]
 CalendarName = Annotated[str, AfterValidator(_calendar_name)]
 Venue = Annotated[str, BeforeValidator(_lower), AfterValidator(_known_venue)]
+Day = Annotated[date | None, BeforeValidator(_date)]
+Symbols = Annotated[tuple[str, ...], BeforeValidator(_listed), AfterValidator(_symbols)]
+MarketSource = Annotated[str, BeforeValidator(_lower), AfterValidator(_market_source)]
+BarLength = Literal["1m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "12h", "1d", "1w"]
 Host = Annotated[str, AfterValidator(_host)]
 FernetKeys = Annotated[SecretStr, AfterValidator(_fernet_keys)]
 OffsiteUrl = Annotated[SecretStr, AfterValidator(_offsite_url)]
@@ -138,6 +176,8 @@ def display(value: object) -> str:
         return _display_secret(value.get_secret_value())
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, tuple):
+        return ",".join(map(str, value))
     return value.strftime("%H:%M") if isinstance(value, time) else str(value)
 
 
