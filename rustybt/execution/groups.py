@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from rustybt.execution.splits import split_order
 from rustybt.model.group import GroupKind, reactions
 from rustybt.model.order import OrderState
 
@@ -18,8 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from decimal import Decimal
 
+    from rustybt.execution.splits import Split
     from rustybt.model.fill import Fill
     from rustybt.model.group import GroupAction, OrderGroup
+    from rustybt.model.instrument import Instrument
     from rustybt.model.order import Order
 
 
@@ -82,6 +85,15 @@ class Group:
     def fill(self, fill: Fill) -> None:
         """Note a trade of one of the orders."""
         self._orders[fill.client_id] = self._orders[fill.client_id].fill(fill)
+
+    def split(self, split: Split, instrument: Instrument) -> bool:
+        """Count in units after *split*; return False if an order has nothing left."""
+        orders = {
+            client_id: split_order(order, split, instrument)
+            for client_id, order in self._orders.items()
+        }
+        self._orders = {name: order for name, order in orders.items() if order is not None}
+        return len(self._orders) == len(orders)
 
     def size(self, client_id: str, quantity: Decimal) -> None:
         """Note the quantity of an order; what else changed is no matter for its group."""

@@ -16,12 +16,14 @@ from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING
 
-from rustybt.execution.book import Admission, Book
+from rustybt.execution.book import Book
 from rustybt.execution.desk import Desk
 from rustybt.execution.errors import DuplicateOrderError, ExecutionError, UnknownOrderError
 from rustybt.execution.filters import refusal
 from rustybt.execution.groups import Group
+from rustybt.execution.roster import Admission
 from rustybt.execution.rules import FillPolicy, MatchingRules
+from rustybt.execution.splits import Split
 from rustybt.execution.working import traded_before
 from rustybt.model.bar import Quote
 from rustybt.model.event import OrderUpdated
@@ -224,6 +226,18 @@ class Matcher:
         """End all orders whose time is over at *now*, market data or not."""
         for book in self._books.values():
             book.expire(now)
+        return self._drain()
+
+    def split(self, symbol: str, new: int, old: int, now: datetime) -> list[VenueEvent]:
+        """Bring the orders at work in *symbol* to what they are after *old* units became *new*.
+
+        Quantities are rounded down to the lot, and an order of which nothing is left is cancelled;
+        limit prices are never rounded to the worse side. Requests that are still under way arrive
+        as they were sent. The position is not touched: see :meth:`set_position`.
+        """
+        book = self._books.get(symbol)
+        if book is not None:
+            book.split(Split(new, old), now)
         return self._drain()
 
     def _arrive(

@@ -93,6 +93,11 @@ class OrderManager:
         """
         return self._set(self[client_id].to(state, reason=reason))
 
+    def revise(self, order: Order) -> Order:
+        """Keep *order* in place of its version so far: a split has changed it, nobody asked."""
+        self[order.client_id]
+        return self._set(order)
+
     def apply(self, event: VenueEvent) -> Order:
         """Return the order that *event* is about as it is after it.
 

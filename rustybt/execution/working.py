@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from msgspec.structs import replace
+
 from rustybt.execution.costs import Traded
 from rustybt.execution.market import INFINITY
+from rustybt.execution.splits import split_terms
 from rustybt.model.fill import Liquidity
 from rustybt.model.instrument import Side
-from rustybt.model.money import ZERO, add, subtract
+from rustybt.model.money import ZERO, Rounding, add, subtract
 from rustybt.model.order import OrderState, OrderType, TimeInForce
 
 if TYPE_CHECKING:
     from datetime import datetime
     from decimal import Decimal
 
+    from rustybt.execution.splits import Split
     from rustybt.model.instrument import Instrument
     from rustybt.model.order import Order
 
@@ -85,6 +89,20 @@ class Working:
         self.fresh = True
         self.rested = False
         self._aim()
+
+    def split(self, split: Split, instrument: Instrument) -> bool:
+        """Count in units and prices after *split*; return False if nothing is left to trade."""
+        lot, traded = instrument.lot, self.traded
+        leaves = split.units(self.leaves, lot)
+        self.traded = replace(traded, quantity=split.units(traded.quantity, lot))
+        if not leaves:
+            return False
+        if self.best is not None:
+            self.best = split.price(self.best, instrument.tick, Rounding.NEAREST)
+        quantity = add(self.traded.quantity, leaves)
+        self.order = replace(split_terms(self.order, split, instrument), quantity=quantity)
+        self._aim()
+        return True
 
     def _aim(self) -> None:
         """Work out the level and its side."""
