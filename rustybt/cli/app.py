@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from rustybt.cli import backtest, config, credentials, data, home, keys
+from rustybt.cli import backtest, benchmark, config, credentials, data, home, keys
 
 app = typer.Typer(
     help="A trading engine on exact money that ships with its own proof of readiness.",
@@ -19,9 +19,11 @@ app.command("rotate-keys")(keys.rotate)
 app.command("encrypt-credentials")(credentials.encrypt)
 app.command("verify-config")(config.verify)
 app.command("fetch-data")(data.fetch)
+app.command("update-data")(home.update)
 app.command("test-data")(data.try_)
 app.command("backtest")(backtest.backtest)
 app.command("check-lookahead")(backtest.lookahead)
+app.command("benchmark")(benchmark.benchmark)
 
 _credentials = typer.Typer(help="Look at stored credentials, never at their values.")
 _credentials.command("list")(credentials.list_)

@@ -1,0 +1,139 @@
+"""What every engine's script shares: the job, the clock, and the answer. Standard library only.
+
+A script is run in its engine's own environment with one argument, a job in JSON, and writes its
+answer to the file that the job names. ``load`` imports the engine and makes its own kind of input
+from the job's columns; ``run`` is what is timed: from that input to the final equity.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+COLUMNS = ("open", "high", "low", "close", "volume")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One case: what to trade, and where the bars are.
+
+    *prices* is an array of whole numbers, symbols by columns by bars: prices in cents, volume in
+    units. *start* and *step* are in seconds since 1970 and seconds. *cash* is in cents, *bps* the
+    commission in basis points of notional.
+    """
+
+    symbols: tuple[str, ...]
+    prices: np.ndarray[Any, np.dtype[np.int64]]
+    start: int
+    step: int
+    cash: int
+    quantity: int
+    fast: int
+    slow: int
+    bps: int
+    folder: Path
+
+    @property
+    def bars(self) -> int:
+        """Bars of each symbol."""
+        return int(self.prices.shape[2])
+
+    @property
+    def fee_rate(self) -> float:
+        """The commission as a part of notional."""
+        return self.bps / 10_000
+
+    def column(self, symbol: int, name: str) -> np.ndarray[Any, np.dtype[np.int64]]:
+        """Return one column of one symbol."""
+        column: np.ndarray[Any, np.dtype[np.int64]] = self.prices[symbol, COLUMNS.index(name)]
+        return column
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run ended with: *equity* in cents as the engine says it, and the number of fills."""
+
+    equity: float | str
+    fills: int
+
+
+def scaled_sums(
+    close: np.ndarray[Any, Any], fast: int, slow: int
+) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """Return both averages times ``fast * slow``: whole numbers, so that ties are ties."""
+    return _sums(close, fast) * slow, _sums(close, slow) * fast
+
+
+def _sums(close: np.ndarray[Any, Any], period: int) -> np.ndarray[Any, Any]:
+    """Return the sums of the last *period* values, ``nan`` until there are so many."""
+    total = np.cumsum(close, dtype=np.int64).astype(float)
+    result = np.full(close.size, np.nan)
+    result[period - 1 :] = total[period - 1 :]
+    result[period:] -= total[:-period]
+    return result
+
+
+def crossings(close: np.ndarray[Any, Any], fast: int, slow: int) -> np.ndarray[Any, Any]:
+    """Return 1 where the fast average comes from strictly below to strictly above, -1 reversed."""
+    quick, steady = scaled_sums(close, fast, slow)
+    above, below = quick > steady, quick < steady
+    found = np.zeros(close.size, dtype=np.int8)
+    found[1:] = (above[1:] & below[:-1]).astype(np.int8) - (below[1:] & above[:-1]).astype(np.int8)
+    return found
+
+
+def measure(
+    load: Callable[[Job], Any],
+    run: Callable[[Job, Any], Outcome],
+    *,
+    package: str,
+    again: bool = False,
+) -> None:
+    """Carry out the job that the command line names; run twice if *again*, the second time warm."""
+    words = json.loads(Path(sys.argv[1]).read_text("utf-8"))
+    began = perf_counter()
+    job = _job(words)
+    native = load(job)
+    loaded = perf_counter()
+    outcome = run(job, native)
+    ran = perf_counter()
+    answer = {
+        "version": version(package),
+        "load_seconds": loaded - began,
+        "run_seconds": ran - loaded,
+        "equity_cents": str(outcome.equity),
+        "fills": outcome.fills,
+    }
+    if again:
+        start = perf_counter()
+        repeated = run(job, native)
+        answer["warm_seconds"] = perf_counter() - start
+        if repeated != outcome:
+            raise SystemExit(f"a second run gave {repeated}, the first {outcome}")
+    answer["peak_kib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    Path(words["answer"]).write_text(json.dumps(answer), "utf-8")
+
+
+def _job(words: dict[str, Any]) -> Job:
+    prices = np.load(words["prices"])
+    return Job(
+        symbols=tuple(words["symbols"]),
+        prices=prices,
+        start=words["start"],
+        step=words["step"],
+        cash=words["cash"],
+        quantity=words["quantity"],
+        fast=words["fast"],
+        slow=words["slow"],
+        bps=words["bps"],
+        folder=Path(words["folder"]),
+    )
