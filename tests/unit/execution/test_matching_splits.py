@@ -135,7 +135,7 @@ def test_less_than_a_lot_filled_counts_as_nothing(make_venue: Any) -> None:
     split(venue, 1, 10)
 
     order = venue.orders["a"]
-    assert (order.state, order.filled, order.quantity) == (OrderState.ACCEPTED, 0, 2)
+    assert (order.state, order.filled, order.quantity) == (OrderState.ACCEPTED, D(0), D(2))
 
 
 def bracketed(venue: Any, quantity: int = 10) -> None:
@@ -216,7 +216,7 @@ def test_an_order_that_ended_unfilled_stays_so(venue: Any) -> None:
     order = split_order(venue.orders["a"], Split(1, 10), venue.matcher.book("X").instrument)
 
     assert order is not None
-    assert (order.state, order.quantity, order.filled) == (OrderState.CANCELLED, 1, 0)
+    assert (order.state, order.quantity, order.filled) == (OrderState.CANCELLED, D(1), D(0))
 
 
 def test_nothing_to_split_is_no_error(venue: Any) -> None:
