@@ -43,7 +43,9 @@ def test_a_position_with_one_average(
 ) -> None:
     """Increases move the average; closing earns the difference to it; a turn begins anew."""
     holding = traded(*fills)
-    assert (holding.quantity, holding.average, holding.realised) == (quantity, average, realised)
+    assert holding.quantity == quantity
+    assert holding.average == average
+    assert holding.realised == realised
 
 
 def test_the_oldest_units_are_closed_first() -> None:
