@@ -1,0 +1,108 @@
+"""A Dask cluster that runs tasks; needs the extra ``sweep``."""
+
+from __future__ import annotations
+
+import importlib
+import threading
+from typing import TYPE_CHECKING, Any, Final, Self
+from uuid import uuid4
+
+from rustybt.engine.sweep.errors import SweepError
+from rustybt.engine.sweep.job import Job
+from rustybt.engine.sweep.shipment import pack_bytes
+from rustybt.engine.sweep.task import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from rustybt.engine.intake import Bars
+    from rustybt.engine.sweep.source import Source
+    from rustybt.engine.sweep.task import Options, Task
+    from rustybt.engine.sweep.workbench import Workbench
+
+_CHUNK: Final = 16
+_BENCHES: Final = 2
+"""Sweeps that a process of the cluster keeps prepared."""
+
+_benches: dict[str, Workbench] = {}
+_lock: Final = threading.Lock()
+
+
+class Cluster:
+    """Runs tasks on the cluster whose scheduler is at *address*. Use it as a context.
+
+    Its workers need this version of the package; strategy and bars are sent to them, modules that
+    the strategy imports are not. Raise :class:`~rustybt.engine.sweep.errors.SweepError` if Dask is
+    not installed or nobody answers within *seconds*.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        source: Source,
+        bars: Iterable[Bars],
+        options: Options,
+        *,
+        seconds: float = 10,
+    ) -> None:
+        try:
+            self._dask: Any = importlib.import_module("distributed")
+        except ImportError:
+            raise SweepError(
+                "Dask is not installed", remedy="install the extra: pip install 'rustybt[sweep]'"
+            ) from None
+        self._job = Job(uuid4().hex, source, pack_bytes(bars), options)
+        try:
+            self._client = self._dask.Client(address, timeout=seconds, set_as_default=False)
+        except (OSError, ValueError) as error:
+            raise SweepError(
+                f"no Dask scheduler answers at {address!r}: {error}",
+                expected="an address like tcp://127.0.0.1:8786",
+            ) from None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._client.close()
+
+    def outcomes(self, tasks: Sequence[Task]) -> Iterator[Outcome]:
+        """Run *tasks* and yield the outcomes as they come."""
+        job = self._client.scatter(self._job, broadcast=True, hash=False)
+        cores = max(1, sum(self._client.ncores().values()))
+        size = max(1, min(_CHUNK, len(tasks) // (4 * cores)))
+        chunks = [tasks[first : first + size] for first in range(0, len(tasks), size)]
+        sent = {self._submit(job, chunk): chunk for chunk in chunks}
+        arriving = self._dask.as_completed(list(sent))
+        for future in arriving:
+            chunk = sent.pop(future)
+            if future.status == "finished":
+                yield from future.result()
+            elif len(chunk) > 1:  # one of them took the others with it: each alone, then
+                again = {self._submit(job, [task]): [task] for task in chunk}
+                sent |= again
+                arriving.update(list(again))
+            else:
+                yield _lost(chunk[0], future)
+
+    def _submit(self, job: Any, tasks: Sequence[Task]) -> Any:
+        """Send *tasks*."""
+        return self._client.submit(run_tasks, job, list(tasks), pure=False)
+
+
+def _lost(task: Task, future: Any) -> Outcome:
+    """Return the outcome of a *task* that the cluster gave up."""
+    error = future.exception() if future.status == "error" else None
+    cause = str(error) or type(error).__name__ if error else future.status
+    return Outcome(task.number, task.part, None, f"the cluster gave it up: {cause}", lost=True)
+
+
+def run_tasks(job: Job, tasks: Sequence[Task]) -> list[Outcome]:
+    """Run *tasks* in a process of the cluster, which prepares each job once."""
+    with _lock:
+        bench = _benches.get(job.token)
+        if bench is None:
+            while len(_benches) >= _BENCHES:
+                del _benches[next(iter(_benches))]
+            bench = _benches[job.token] = job.workbench()
+    return [bench.outcome(task) for task in tasks]
