@@ -24,16 +24,14 @@ def pytest_ready_subject(config: pytest.Config) -> Subject:
     """Judge the deployment named by ``--deployment``, or else a sandbox made by ``init``."""
     import tempfile
 
-    from pytest_rustybt_ready import Subject
+    from pytest_rustybt_ready import Subject, options
     from readiness_tests.facts import facts_of
     from readiness_tests.subjects import run_rustybt
     from rustybt.deployment import home_digest
 
-    named = config.getoption("deployment")
+    named = options.deployment(config)
     if named:
-        home, kind, name = Path(named).expanduser().resolve(), "deployment", Path(named).name
-        if not home.is_dir():
-            raise pytest.UsageError(f"--deployment: there is no folder {home}; `init` makes one")
+        home, kind, name = named.resolve(), "deployment", named.name
     else:
         folder = Path(tempfile.mkdtemp(prefix="rustybt-ready-"))
         config.stash[SANDBOX_KEY] = folder

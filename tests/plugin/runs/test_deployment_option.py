@@ -78,6 +78,28 @@ def test_a_deployment_that_is_not_there_is_refused(judged: Any, home: str) -> No
     assert not run.judged
 
 
+@pytest.mark.parametrize("option", ["--deployment", "--ready-report"])
+def test_a_folder_does_not_pass_for_the_project(
+    judged: Any, option: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """As a word of its own a folder elsewhere would move pytest's root: that is refused."""
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    (elsewhere / "settings").write_text("safe")
+    run = judged.run(option, elsewhere)
+    assert run.code == 4
+    assert f"write it as one word, {option}={elsewhere}" in run.output
+    assert not run.judged
+    assert judged.run(option, elsewhere, "--rootdir", judged.root, "-c", "pytest.ini").code == 0
+    assert judged.run(f"{option}={elsewhere}").code == 0
+
+
+def test_a_home_is_found_from_tilde(judged: Any) -> None:
+    """No shell expands what follows an equals sign; nobody's folder is refused."""
+    run = judged.run("--deployment=~no-such-user/home")
+    assert (run.code, run.judged) == (4, False)
+    assert "there is no folder '~no-such-user/home'" in run.output
+
+
 def test_limits_may_be_made_stricter(judged: Any) -> None:
     """The deployment's readiness/thresholds.toml tightens limits, and checks are held to them."""
     judged.write("home/readiness/thresholds.toml", '["1.1.2"]\ncoverage = 95\n')
