@@ -284,7 +284,7 @@ def a_signal_comes_a_bar_late(engine: EngineUnderTest) -> None:
 def the_venue_takes_the_side_for_its_opposite(engine: EngineUnderTest) -> None:
     """Orders that go through matching are sent with the wrong side."""
     engine.edit(
-        DESK,
+        "rustybt/engine/wishes.py",
         "side=Side.BUY if quantity > ZERO else Side.SELL",
         "side=Side.SELL if quantity > ZERO else Side.BUY",
     )
