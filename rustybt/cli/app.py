@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from rustybt.cli import backtest, benchmark, config, credentials, data, home, keys
+from rustybt.cli import backtest, benchmark, config, credentials, data, home, keys, sweep
 
 app = typer.Typer(
     help="A trading engine on exact money that ships with its own proof of readiness.",
@@ -23,6 +23,7 @@ app.command("update-data")(home.update)
 app.command("test-data")(data.try_)
 app.command("backtest")(backtest.backtest)
 app.command("check-lookahead")(backtest.lookahead)
+app.command("sweep")(sweep.sweep)
 app.command("benchmark")(benchmark.benchmark)
 
 _credentials = typer.Typer(help="Look at stored credentials, never at their values.")

@@ -68,9 +68,9 @@ def backtest(
     from rustybt.model import decimal
 
     if output is not None:
-        _require_new(output)
+        require_new(output)
     wanted = _load(strategy, name, param)
-    bars = _read(data, symbol)
+    bars = read_data(data, symbol)
     slippage = decimal(slippage_bps, "--slippage-bps")
     with _progress(quiet=json) as progress:
         result = Backtest(
@@ -84,7 +84,7 @@ def backtest(
             slippage=BasisPointSlippage(slippage) if slippage else NoSlippage(),
             progress=progress,
         ).run()
-    files = [] if output is None else _write(result, output)
+    files = [] if output is None else write_new(output, lambda made: _files(result, made))
     _report(result, files, json=json)
 
 
@@ -101,7 +101,9 @@ def lookahead(
     """Find out whether a strategy's decisions depend on bars that had not happened yet."""
     from rustybt.engine.lookahead import find_lookahead
 
-    report = find_lookahead(lambda: _load(strategy, name, param), _read(data, symbol), cuts=cuts)
+    report = find_lookahead(
+        lambda: _load(strategy, name, param), read_data(data, symbol), cuts=cuts
+    )
     if json:
         emit_json(
             {
@@ -135,7 +137,7 @@ def _load(path: Path, name: str | None, parameters: Sequence[str] | None) -> Str
     return load_strategy(path, name)(**given)
 
 
-def _read(paths: Sequence[Path], symbol: str | None) -> dict[str, pl.DataFrame] | pl.DataFrame:
+def read_data(paths: Sequence[Path], symbol: str | None) -> dict[str, pl.DataFrame] | pl.DataFrame:
     """Return the bars in all files, by symbol."""
     from rustybt.engine.bar_files import read_bars
     from rustybt.engine.errors import BarDataError
@@ -154,7 +156,7 @@ def _read(paths: Sequence[Path], symbol: str | None) -> dict[str, pl.DataFrame] 
     return frames
 
 
-def _require_new(folder: Path) -> None:
+def require_new(folder: Path) -> None:
     """Refuse a folder that holds anything already."""
     from rustybt.engine.errors import BacktestError
 
@@ -166,24 +168,27 @@ def _require_new(folder: Path) -> None:
         )
 
 
-def _write(result: Result, folder: Path) -> list[Path]:
-    """Write everything into *folder*, which appears when all of it is there."""
+def write_new(folder: Path, write: Callable[[Path], Sequence[Path]]) -> list[Path]:
+    """Let *write* fill *folder*, which appears when all of it is there; return its files."""
     import shutil
     import tempfile
 
-    from rustybt.files import expanded
-
-    folder = expanded(folder).absolute()
+    folder = folder.expanduser().absolute()
     folder.parent.mkdir(parents=True, exist_ok=True)
     made = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:
-        files = [*result.to_parquet(made), result.to_html(made / "tearsheet.html")]
+        files = write(made)
         made.chmod(0o755)
         made.replace(folder)
     except BaseException:
         shutil.rmtree(made, ignore_errors=True)
         raise
     return [folder / file.name for file in files]
+
+
+def _files(result: Result, folder: Path) -> list[Path]:
+    """Write everything that *result* has into *folder*."""
+    return [*result.to_parquet(folder), result.to_html(folder / "tearsheet.html")]
 
 
 @contextlib.contextmanager

@@ -68,9 +68,9 @@ def _range(text: str) -> list[str]:
 class Grid:
     """The combinations of *parameters* of a *strategy* class for which all of *where* hold.
 
-    *fixed* are parameters with one value that is not the default; conditions may name any. The
-    first parameter varies slowest. Raise :class:`~rustybt.engine.sweep.errors.SweepError` with all
-    problems at once, and if nothing is left.
+    Conditions may name any parameter. The first one varies slowest. Raise
+    :class:`~rustybt.engine.sweep.errors.SweepError` with all problems at once, and if nothing is
+    left.
     """
 
     def __init__(
@@ -78,10 +78,9 @@ class Grid:
         strategy: type[Strategy],
         parameters: Mapping[str, Values],
         where: str | Sequence[str] = (),
-        fixed: Mapping[str, Parameter] | None = None,
     ) -> None:
         self.name = strategy.__name__
-        known = strategy.parameters() | dict(fixed or {})
+        known = strategy.parameters()
         self.values = _all_values(self.name, known, parameters)
         rules = [where] if isinstance(where, str) else list(where)
         self.where = tuple(Constraint(text, known) for text in rules)

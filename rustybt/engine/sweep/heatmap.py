@@ -77,7 +77,8 @@ def _by(axes: _Axes) -> str:
 
 def _axes(result: SweepResult) -> _Axes:
     """Return which parameter goes where: those with the most values are drawn."""
-    values = result.grid.values
+    values = {name: each for name, each in result.grid.values.items() if len(each) > 1}
+    values = values or result.grid.values
     names = sorted(values, key=lambda name: -len(values[name]))
     drawn = [name for name in values if name in names[:2]]  # in the order in which they were given
     if len(drawn) == 1:
@@ -189,10 +190,8 @@ def _cell(
     strength = 0.08 + 0.72 * (abs(score) / bound if bound else 0)
     kind = "up" if score >= 0 else "down"
     figure = _figure(score, metric)
-    parts = [
-        f'<rect class="{kind}" fill-opacity="{strength:.2f}" {place}>'
-        f"<title>{escape(name)}: {figure}</title></rect>"
-    ]
+    tip = f"<title>{escape(name)}: {figure}</title>"
+    parts = [f'<rect class="{kind}" fill-opacity="{strength:.2f}" {place}>{tip}</rect>']
     if marked:
         parts.append(f'<rect class="best" {place}/>')
     if layout.width >= _NARROWEST and layout.height >= 14:

@@ -15,7 +15,7 @@ from rustybt.engine.sweep.task import Figures
 from rustybt.strategy.bar import instant
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -58,7 +58,6 @@ class SweepResult:
         outcomes: Sequence[Outcome],
         *,
         strategy: str,
-        fixed: Mapping[str, Parameter],
         metric: Metric,
         windows: Sequence[Window],
         times: Integers,
@@ -71,7 +70,6 @@ class SweepResult:
     ) -> None:
         self.grid = grid
         self.strategy = strategy
-        self.fixed = dict(fixed)
         self.metric = metric
         self.symbols = tuple(symbols)
         self.currency = currency
@@ -124,7 +122,7 @@ class SweepResult:
             runs = [] if chosen is None else [chosen]
         if not runs or self.metric.of(runs[0].figures) is None:
             return None
-        return self.fixed | self.grid.combinations[runs[0].number]
+        return self.grid.combinations[runs[0].number]
 
     # Tables
 
@@ -262,7 +260,6 @@ class SweepResult:
         best = self.best
         document: dict[str, object] = {
             "strategy": self.strategy,
-            "fixed": {name: plain(value) for name, value in self.fixed.items()},
             "symbols": len(self.symbols),
             "instants": int(self._times.size),
             "start": self.start.isoformat(),

@@ -22,7 +22,6 @@ from rustybt.engine.sweep.task import Outcome, Part, Task
 from rustybt.engine.sweep.windows import WalkForward
 from rustybt.engine.sweep.workbench import Workbench
 from rustybt.strategy.loader import load_strategy
-from rustybt.strategy.parameters import checked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
     from rustybt.engine.sweep.grid import Values
     from rustybt.engine.sweep.task import Options
     from rustybt.strategy.base import Strategy
-    from rustybt.strategy.parameters import Parameter
 
 
 class Runner(Protocol):
@@ -47,10 +45,10 @@ class Runner(Protocol):
 class Sweep:
     """Backtests of *strategy* (a class, or a file with one) over *data* for many *parameters*.
 
-    *parameters* maps names to values: text like ``5:50:5`` or ``20,50``, or any iterable; *fixed*
-    sets others for all runs. *where* are conditions like ``fast < slow``. *metric* is what the best
-    is chosen by: one of :data:`~rustybt.engine.sweep.metrics.METRICS`. *walk_forward* (an object,
-    or text like ``252/63``) chooses the best on each train part and runs it on what follows.
+    *parameters* maps names to values: text like ``5:50:5`` or ``20,50``, or any iterable. *where*
+    are conditions like ``fast < slow``. *metric* is what the best is chosen by: one of
+    :data:`~rustybt.engine.sweep.metrics.METRICS`. *walk_forward* (an object, or text like
+    ``252/63``) chooses the best on each train part and runs it on what follows.
 
     *processes* run side by side, by default one for each core; 1 runs all in this one. *dask* is
     the address of a cluster that runs them instead. *state* is a file that results are kept in: the
@@ -70,7 +68,6 @@ class Sweep:
         parameters: Mapping[str, Values],
         *,
         where: str | Sequence[str] = (),
-        fixed: Mapping[str, Parameter] | None = None,
         metric: str = "sharpe",
         walk_forward: WalkForward | str | None = None,
         processes: int | None = None,
@@ -82,11 +79,10 @@ class Sweep:
     ) -> None:
         kind = strategy if isinstance(strategy, type) else load_strategy(Path(strategy))
         self._strategy = kind
-        self._fixed = checked(kind.__name__, kind.parameters(), dict(fixed or {}))
-        self.grid = Grid(kind, parameters, where, self._fixed)
+        self.grid = Grid(kind, parameters, where)
         self.metric = metric_named(metric)
         self._options = options
-        Backtest(kind(**self._fixed), {}, **options)  # raises for options that cannot be
+        Backtest(kind, {}, **options)  # raises for options that cannot be
         self._processes = _processes(processes)
         self._dask = dask
         self._path = state
@@ -108,7 +104,7 @@ class Sweep:
         """
         parts = [Part(each.start, each.start, each.split) for each in self._windows]
         tasks = [
-            Task(number, self._fixed | combination, part)
+            Task(number, combination, part)
             for part in parts or [self._bench.whole]
             for number, combination in enumerate(self.grid.combinations)
         ]
@@ -131,7 +127,6 @@ class Sweep:
             self.grid,
             found,
             strategy=self._strategy.__name__,
-            fixed=self._fixed,
             metric=self.metric,
             windows=self._windows,
             times=self._bench.times,
@@ -175,7 +170,7 @@ class Sweep:
             if best is None:
                 self._tell(1)  # nothing to run: nothing did well enough to have the figure
                 continue
-            parameters = self._fixed | self.grid.combinations[best.number]
+            parameters = self.grid.combinations[best.number]
             part = Part(window.start, window.split, window.end)
             tasks.append(Task(best.number, parameters, part))
         return tasks
