@@ -173,7 +173,9 @@ def write_new(folder: Path, write: Callable[[Path], Sequence[Path]]) -> list[Pat
     import shutil
     import tempfile
 
-    folder = folder.expanduser().absolute()
+    from rustybt.files import expanded
+
+    folder = expanded(folder).absolute()
     folder.parent.mkdir(parents=True, exist_ok=True)
     made = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:
