@@ -244,7 +244,6 @@ def _orders(sent: Mapping[str, Mapping[int, str]]) -> list[list[object]]:
     )
 
 
-DESK = "rustybt/engine/desk.py"
 STRATEGY = "rustybt/strategy/base.py"
 TARGETS = "rustybt/engine/targets.py"
 
@@ -271,13 +270,8 @@ def holding_sends_an_order(engine: EngineUnderTest) -> None:
 
 @test_signals_become_orders.fails_when(case="by hooks")
 def a_signal_comes_a_bar_late(engine: EngineUnderTest) -> None:
-    """An order waits for the bar after the next."""
-    engine.edit(
-        DESK,
-        "        row = self.bars[index].row\n        return int(self.tape.next_row[row])",
-        "        row = self.bars[index].row - len(self.tape.symbols)\n"
-        "        return int(self.tape.next_row[row])",
-    )
+    """An order takes a bar to reach the venue, although nobody asked for that."""
+    engine.edit("rustybt/execution/rules.py", "latency_bars: int = 0", "latency_bars: int = 1")
 
 
 @test_signals_become_orders.fails_when(case="by hooks, through matching")
