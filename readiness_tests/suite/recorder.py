@@ -17,13 +17,21 @@ import pytest
 
 VARIABLE = "RUSTYBT_SUITE_RECORD"
 EXAMPLES = "rustybt_examples"
+# The Hypothesis profile of runs that look for tests with two outcomes; the first run, which counts
+# examples, has the suite's own.
+REPEAT = "repeat"
+REPEATED_EXAMPLES = 100
 EXAMPLES_KEY = pytest.StashKey[int]()
 # The worse outcome of two phases is the test's.
 RANK = ("passed", "xpassed", "xfailed", "skipped", "failed", "error")
 
 
+@pytest.hookimpl(tryfirst=True)  # before Hypothesis looks for the profile that it was asked for
 def pytest_configure(config: pytest.Config) -> None:
     """Write to the named file, in the process that sees all reports."""
+    from hypothesis import settings
+
+    settings.register_profile(REPEAT, max_examples=REPEATED_EXAMPLES, deadline=None)
     target = os.environ.get(VARIABLE)
     if target and not hasattr(config, "workerinput"):
         config.pluginmanager.register(Writer(Path(target)), "rustybt-suite-writer")

@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 
 from readiness_tests.suite.record import Package, SuiteRun, TestOutcome
-from readiness_tests.suite.recorder import VARIABLE
+from readiness_tests.suite.recorder import REPEAT, VARIABLE
 
 # pytest's exit codes that still leave a complete account: all passed, some failed.
 COMPLETE = (0, 1)
@@ -41,7 +41,11 @@ class Suite:
         self.quiet = quiet
 
     def run(self, seed: int, *, coverage: bool) -> tuple[SuiteRun, dict[str, Package]]:
-        """Run every test once in the random order of *seed*; raise SuiteError if that fails."""
+        """Run every test once in the random order of *seed*; raise SuiteError if that fails.
+
+        Without *coverage* it is a repetition: property tests that leave their number of examples
+        to the profile then run a tenth of them.
+        """
         with tempfile.TemporaryDirectory(prefix="rustybt-suite-") as folder:
             scratch = Path(folder)
             started, clock = datetime.now(UTC), time.monotonic()
@@ -65,7 +69,7 @@ class Suite:
         pytest_ += ["--continue-on-collection-errors"]
         pytest_ += ["-n", str(self.processes)] if self.processes else []
         if not coverage:
-            return [sys.executable, "-m", *pytest_]
+            return [sys.executable, "-m", *pytest_, f"--hypothesis-profile={REPEAT}"]
         sources = ",".join(str(path) for path in self._packages())
         measured = ["coverage", "run", "--branch", "--parallel-mode", f"--source={sources}"]
         return [sys.executable, "-m", *measured, "-m", *pytest_]
