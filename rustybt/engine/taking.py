@@ -88,10 +88,10 @@ def price_at_open(
 
 def fee_of(commission: Commission) -> FeeOf:
     """Return the function of quantity and notional, both unsigned, that gives an order's fee."""
-    if type(commission) is NoCommission:
+    rate = _rate(commission)
+    if rate is ZERO:
         return _free
-    if type(commission) is BasisPointCommission and not commission.minimum:
-        rate = multiply(commission.points, BASIS_POINT)
+    if rate is not None:
 
         def proportional(_: Decimal, notional: Decimal) -> Decimal:
             return multiply(notional, rate)
@@ -102,6 +102,20 @@ def fee_of(commission: Commission) -> FeeOf:
         return commission.total(Traded(quantity, notional, ZERO, notional))
 
     return total
+
+
+def proportional_rate(rules: MatchingRules) -> Decimal | None:
+    """Return what part of a notional is the fee; ``None`` if there is slippage, or another fee."""
+    return _rate(rules.commission) if type(rules.slippage) is NoSlippage else None
+
+
+def _rate(commission: Commission) -> Decimal | None:
+    """Return what part of a notional is the fee; ``None`` if the fee is none."""
+    if type(commission) is NoCommission:
+        return ZERO
+    if type(commission) is BasisPointCommission and not commission.minimum:
+        return multiply(commission.points, BASIS_POINT)
+    return None
 
 
 def _free(_quantity: Decimal, _notional: Decimal) -> Decimal:

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Final
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
-import polars as pl
 
-from rustybt.engine.intake import NUMBERS
+from rustybt.engine.stack import Stack, stack
 from rustybt.model.money import decimal
 from rustybt.strategy.bar import instant
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+    import polars as pl
     from numpy.typing import NDArray
 
     from rustybt.engine.intake import Bars
@@ -33,92 +34,191 @@ class Tape:
     *starts* are microseconds since 1970, *symbol_of* the index of each row's symbol in *symbols*,
     *slices* the first row of each slice and one past the last row. *next_row* is the next row of
     the same symbol, -1 for its last; *rows_of* lists the rows of each symbol. *interval* is how
-    long a bar lasts.
+    long a bar lasts. All of these are made when they are first asked for: those who need only a few
+    rows look at the *stack*, where a symbol's rows are next to each other.
     """
 
     def __init__(
         self,
-        bars: Sequence[Bars],
+        bars: Sequence[Bars] | Stack,
         *,
         interval: timedelta | None = None,
         notes: Sequence[str] = (),
     ) -> None:
-        self.symbols = tuple(each.symbol for each in bars)
-        self.notes = (*notes, *(note for each in bars for note in each.notes))
-        self.frames = {each.symbol: each.frame for each in bars}
-        self._exact = [each.exact for each in bars]
-        counts = [each.frame.height for each in bars]
-        self.height = sum(counts)
-        starts = _joined(bars, "timestamp")
-        index = np.repeat(np.arange(len(bars), dtype=np.int64), counts)
-        # Symbols come in order already, so a stable sort by time alone gives time, then symbol.
-        order = None if len(bars) == 1 else np.argsort(starts, kind="stable")
-        self.starts: Integers = _sorted(starts, order)
-        self.symbol_of: Integers = _sorted(index, order)
-        self.columns: dict[str, Floats] = {
-            name: _sorted(_joined(bars, name), order) for name in NUMBERS
-        }
-        self.slices: Integers = self._slices()
-        self.rows_of = self._rows_by_symbol(counts)
-        self.next_row: Integers = self._next_rows()
+        if isinstance(bars, Stack):
+            self.stack = bars
+            self.notes = tuple(notes)
+            self._exact: list[pl.DataFrame | None] = [None] * len(bars.symbols)
+        else:
+            self.stack = stack(bars)
+            self.notes = (*notes, *(note for each in bars for note in each.notes))
+            self._exact = [each.exact for each in bars]
+        self.symbols = self.stack.symbols
+        self.height = self.stack.height
+        self.columns: Mapping[str, Floats] = _ByTime(self)
+        self.is_float = all(source is None for source in self._exact)
+        self._is_even = self.stack.is_even()
+        self._width = len(self.symbols)
+        self._length = int(self.stack.edges[1])
         self.interval = interval or self._inferred_interval()
         self.bar_length = self.interval // MICROSECOND
 
-    def _slices(self) -> Integers:
-        """Return the first row of each instant, and one past the last row."""
-        if len(self.symbols) == 1:
-            return np.arange(self.height + 1, dtype=np.int64)
+    @cached_property
+    def frames(self) -> dict[str, pl.DataFrame]:
+        """The bars of each symbol."""
+        return {symbol: self.stack.frame(index) for index, symbol in enumerate(self.symbols)}
+
+    # From rows to positions in the stack and back. Where all symbols have the same times this is
+    # a matter of rows and columns of a table; a single symbol is the narrowest of these.
+
+    @cached_property
+    def order(self) -> Integers:
+        """The position in the stack of each row."""
+        if self._is_even:
+            places = np.arange(self.height, dtype=np.int64)
+            return places if self._width == 1 else places.reshape(self._width, -1).T.ravel()
+        # Symbols come in order already, so a stable sort by time alone gives time, then symbol.
+        return np.argsort(self.stack.starts, kind="stable").astype(np.int64)
+
+    @cached_property
+    def _places(self) -> Integers:
+        """The row of each position in the stack."""
+        result = np.empty(self.height, dtype=np.int64)
+        result[self.order] = np.arange(self.height, dtype=np.int64)
+        return result
+
+    def positions(self, rows: Integers) -> Integers:
+        """Return the positions of *rows* in the stack."""
+        if not self._is_even:
+            return self.order[rows]
+        return rows if self._width == 1 else rows % self._width * self._length + rows // self._width
+
+    def rows_at(self, positions: Integers) -> Integers:
+        """Return the rows of *positions* in the stack."""
+        if not self._is_even:
+            return self._places[positions]
+        if self._width == 1:
+            return positions
+        return positions % self._length * self._width + positions // self._length
+
+    def _position(self, row: int) -> int:
+        """Return the position of one row."""
+        if not self._is_even:
+            return int(self.order[row])
+        return row % self._width * self._length + row // self._width
+
+    def following(self, rows: Integers) -> Integers:
+        """Return the next row of the same symbol for each of *rows*, -1 where there is none."""
+        if not self._is_even:
+            return self.next_row[rows]
+        found = rows + self._width
+        found[found >= self.height] = -1
+        return found
+
+    def symbols_at(self, rows: Integers) -> Integers:
+        """Return the index of the symbol of each of *rows*."""
+        return rows % self._width if self._is_even else self.symbol_of[rows]
+
+    # By rows
+
+    @cached_property
+    def starts(self) -> Integers:
+        """When each row began, in microseconds since 1970."""
+        if self._is_even:
+            times = self.stack.starts[: self._length]
+            return times if self._width == 1 else np.repeat(times, self._width)
+        return self.stack.starts[self.order]
+
+    @cached_property
+    def symbol_of(self) -> Integers:
+        """The index of each row's symbol."""
+        symbols = np.arange(self._width, dtype=np.int64)
+        if self._is_even:
+            return np.tile(symbols, self._length)
+        return np.repeat(symbols, np.diff(self.stack.edges))[self.order]
+
+    @cached_property
+    def slices(self) -> Integers:
+        """The first row of each instant, and one past the last row."""
+        if self._is_even:
+            return np.arange(self._length + 1, dtype=np.int64) * self._width
         changes = np.flatnonzero(np.diff(self.starts)) + 1
         return np.concatenate(([0], changes, [self.height])).astype(np.int64)
 
-    def _next_rows(self) -> Integers:
-        """Return the next row of the same symbol for each row, -1 for its last."""
-        following = np.arange(1, self.height + 1, dtype=np.int64)
-        for rows in self.rows_of if len(self.symbols) > 1 else ():
+    @cached_property
+    def next_row(self) -> Integers:
+        """The next row of the same symbol for each row, -1 for its last."""
+        if self._is_even:
+            return self.following(np.arange(self.height, dtype=np.int64))
+        following = np.empty(self.height, dtype=np.int64)
+        for rows in self.rows_of:
             following[rows[:-1]] = rows[1:]
-        following[[rows[-1] for rows in self.rows_of]] = -1
+            following[rows[-1]] = -1
         return following
 
-    def _rows_by_symbol(self, counts: Sequence[int]) -> list[Integers]:
-        """Return the rows of each symbol, in order."""
-        if len(counts) == 1:
-            return [np.arange(self.height, dtype=np.int64)]
-        order = np.argsort(self.symbol_of, kind="stable").astype(np.int64)
-        return np.split(order, np.cumsum(counts)[:-1])
+    @cached_property
+    def rows_of(self) -> list[Integers]:
+        """The rows of each symbol, in order."""
+        if self._is_even:
+            return [
+                np.arange(index, self.height, self._width, dtype=np.int64)
+                for index in range(self._width)
+            ]
+        return np.split(self._places, self.stack.edges[1:-1])
 
     def _inferred_interval(self) -> timedelta:
         """Return the shortest time between two bars; a day if there is only one."""
-        times = self.starts[self.slices[:-1]]
+        times = self.times
         return timedelta(microseconds=int(np.diff(times).min())) if times.size > 1 else DAY
 
-    @property
+    @cached_property
     def times(self) -> Integers:
         """The start of each slice, in microseconds since 1970."""
+        if self._is_even:
+            return self.stack.starts[: self._length]
         return self.starts[self.slices[:-1]]
 
     def slice_of(self, rows: Integers) -> Integers:
         """Return the slice that each of *rows* is in."""
-        if len(self.symbols) == 1:
-            return rows
+        if self._is_even:
+            return rows if self._width == 1 else rows // self._width
         return np.searchsorted(self.slices, rows, side="right") - 1
 
     def start(self, row: int) -> datetime:
         """Return when the bar in *row* began."""
-        return instant(int(self.starts[row]))
+        return instant(int(self.stack.starts[self._position(row)]))
 
     def exact(self, row: int, column: str) -> Decimal:
         """Return a number as its exact decimal: a float stands for its shortest text."""
-        source = self._exact[int(self.symbol_of[row])]
+        position = self._position(row)
+        if self.is_float:
+            return Decimal(repr(self.stack.numbers[column].item(position)))
+        index = int(np.searchsorted(self.stack.edges, position, side="right")) - 1
+        source = self._exact[index]
         if source is None:
-            return Decimal(repr(float(self.columns[column][row])))
-        position = int(np.searchsorted(self.rows_of[int(self.symbol_of[row])], row))
-        return as_decimal(source[position, column])
+            return Decimal(repr(self.stack.numbers[column].item(position)))
+        return as_decimal(source[position - int(self.stack.edges[index]), column])
 
     def exact_many(self, rows: Integers, column: str) -> list[Decimal]:
         """Return the exact numbers of several *rows*."""
-        if all(source is None for source in self._exact):
-            return [Decimal(repr(value)) for value in self.columns[column][rows].tolist()]
+        if self.is_float:
+            values = self.stack.numbers[column][self.positions(rows)]
+            return list(map(Decimal, map(repr, values.tolist())))
         return [self.exact(row, column) for row in rows.tolist()]
+
+
+class _ByTime(dict[str, "Floats"]):
+    """The columns of a stack in the order of a tape's rows, each sorted when it is asked for."""
+
+    def __init__(self, tape: Tape) -> None:
+        super().__init__()
+        self._tape = tape
+
+    def __missing__(self, name: str) -> Floats:
+        tape = self._tape
+        column = tape.stack.numbers[name]
+        self[name] = found = column if len(tape.symbols) == 1 else column[tape.order]
+        return found
 
 
 def as_decimal(value: object) -> Decimal:
@@ -130,18 +230,6 @@ def as_decimal(value: object) -> Decimal:
     if isinstance(value, str):
         return decimal(value.strip(), "a number of the bars")
     return Decimal(value)  # type: ignore[arg-type]  # a column of numbers holds nothing else
-
-
-def _joined(bars: Sequence[Bars], column: str) -> NDArray[Any]:
-    """Return one column of all symbols; without a copy if there is only one."""
-    if len(bars) == 1:
-        return bars[0].frame[column].to_numpy()
-    return pl.concat([each.frame[column] for each in bars]).to_numpy()
-
-
-def _sorted(values: NDArray[Any], order: Integers | None) -> NDArray[Any]:
-    """Return *values* in *order*."""
-    return values if order is None else values[order]
 
 
 class ExactBar:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterable
 from decimal import Decimal
-from itertools import accumulate, repeat
+from itertools import accumulate
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import polars as pl
 
-from rustybt.engine.taking import fee_of, price_at_open
+from rustybt.engine.scaled import Scaled, ScaledLog, book_at_once, scaled_floats
+from rustybt.engine.taking import fee_of, price_at_open, proportional_rate
 from rustybt.engine.wishes import Waiting, is_unbounded
-from rustybt.execution.costs import BASIS_POINT, BasisPointCommission, NoSlippage
+from rustybt.execution.costs import NoSlippage
 from rustybt.model.errors import InvalidValueError
 from rustybt.model.money import ONE, ZERO, add, is_multiple, multiply, subtract
 from rustybt.strategy.base import Strategy
@@ -137,29 +138,101 @@ def follow(changes: Changes, desk: Desk) -> None:
     Only for changes that :func:`is_direct` allows. What it books is what walking the bars with a
     :class:`Follower` books.
     """
+    if not _follow_in_integers(changes, desk):
+        _follow_in_decimals(changes, desk)
+
+
+def _follow_in_integers(changes: Changes, desk: Desk) -> bool:
+    """Book all fills in machine integers; return whether that can be done."""
+    tape, account = desk.tape, desk.account
+    rate = proportional_rate(desk.rules)
+    if rate is None or not tape.is_float or any(each != ONE for each in account.multipliers):
+        return False
+    quantities = _scaled_quantities(changes, tape)
+    fill_rows = tape.following(changes.rows)
+    places = _by_filling(fill_rows)
+    rows = fill_rows[places]
+    opens = tape.stack.numbers["open"][tape.positions(rows)]
+    prices = scaled_floats(opens)
+    if quantities is None or prices is None:
+        return False
+    ours = Scaled(quantities.units[places], quantities.scale)
+    booking = book_at_once(account.cash, ours, prices, rate)
+    if booking is None:
+        return False
+    missed = np.flatnonzero(fill_rows < 0)
+    if missed.size:
+        left = Scaled(quantities.units[missed], quantities.scale).decimals()
+        ids = [f"O{number + 1}" for number in missed.tolist()]
+        _strand(desk, tape.symbols_at(changes.rows[missed]).tolist(), ids, left)
+    symbols = tape.symbols_at(rows)
+    held = changes.targets[places]
+    account.log = log = ScaledLog(
+        rows=rows,
+        times=tape.times[tape.slice_of(rows)],
+        symbols=symbols,
+        ids=places + 1,
+        quantities=ours,
+        prices=opens,
+        held=held,
+        booking=booking,
+    )
+    account.cash = log.last_cash(account.cash)
+    for symbol, units in dict(zip(symbols.tolist(), held.tolist(), strict=True)).items():
+        account.positions[symbol] = _exact(units)
+    return True
+
+
+def _scaled_quantities(changes: Changes, tape: Tape) -> Scaled | None:
+    """Return what has to be traded to go from target to target of each symbol, starting from 0."""
+    wanted = scaled_floats(changes.targets)
+    if wanted is None or not wanted.units.size:
+        return wanted
+    units = wanted.units
+    if len(tape.symbols) == 1:
+        return Scaled(np.diff(units, prepend=0), wanted.scale)
+    symbols = tape.symbols_at(changes.rows)
+    order = np.argsort(symbols, kind="stable")
+    steps = np.diff(units[order], prepend=0)
+    first = np.flatnonzero(np.diff(symbols[order], prepend=-1))
+    steps[first] = units[order[first]]
+    quantities = np.empty_like(units)
+    quantities[order] = steps
+    return Scaled(quantities, wanted.scale)
+
+
+def _by_filling(fill_rows: Integers) -> Integers:
+    """Return which orders are filled, in the order of their fills, whatever that of the signals."""
+    filled = np.flatnonzero(fill_rows >= 0)
+    rows = fill_rows[filled]
+    if (rows[1:] >= rows[:-1]).all():
+        return filled
+    return filled[np.argsort(rows, kind="stable")]
+
+
+def _follow_in_decimals(changes: Changes, desk: Desk) -> None:
+    """Book all fills in decimals, column by column."""
     tape, account = desk.tape, desk.account
     known = {value: _exact(value) for value in np.unique(changes.targets).tolist()}
     targets = [known[value] for value in changes.targets.tolist()]
-    symbols = tape.symbol_of[changes.rows]
-    quantities = _quantities(targets, symbols.tolist(), len(tape.symbols))
-    ids = [f"O{number}" for number in range(1, len(targets) + 1)]
-    fill_rows = tape.next_row[changes.rows]
-    _strand(desk, fill_rows, symbols, ids, quantities)
-    # Fills happen in the order of their rows, whatever the order of the signals.
-    filled = np.flatnonzero(fill_rows >= 0)
-    order = filled[np.argsort(fill_rows[filled], kind="stable")]
-    rows = fill_rows[order]
-    if not np.array_equal(order, np.arange(order.size)):
-        positions = order.tolist()
-        quantities = [quantities[number] for number in positions]
-        ids = [ids[number] for number in positions]
-    else:
-        quantities, ids = quantities[: order.size], ids[: order.size]
+    symbols = tape.symbols_at(changes.rows).tolist()
+    quantities = _quantities(targets, symbols, len(tape.symbols))
+    fill_rows = tape.following(changes.rows)
+    places = _by_filling(fill_rows)
+    missed = np.flatnonzero(fill_rows < 0).tolist()
+    _strand(
+        desk,
+        [symbols[number] for number in missed],
+        [f"O{number + 1}" for number in missed],
+        [quantities[number] for number in missed],
+    )
+    rows = fill_rows[places]
     log = account.log
     log.rows = rows.tolist()
-    log.times = tape.starts[rows].tolist()
-    log.symbols = tape.symbol_of[rows].tolist()
-    log.client_ids, log.quantities = ids, quantities
+    log.times = tape.times[tape.slice_of(rows)].tolist()
+    log.symbols = tape.symbols_at(rows).tolist()
+    log.client_ids = [f"O{number}" for number in (places + 1).tolist()]
+    log.quantities = [quantities[number] for number in places.tolist()]
     _settle(desk, rows)
 
 
@@ -175,13 +248,10 @@ def _quantities(targets: list[Decimal], symbols: list[int], count: int) -> list[
     return quantities
 
 
-def _strand(
-    desk: Desk, fill_rows: Integers, symbols: Integers, ids: list[str], quantities: list[Decimal]
-) -> None:
+def _strand(desk: Desk, symbols: list[int], ids: list[str], quantities: list[Decimal]) -> None:
     """Leave open the orders of symbols that have no later bar."""
-    for number in np.flatnonzero(fill_rows < 0).tolist():
-        order = Waiting(ids[number], quantities[number])
-        desk.stranded.setdefault(int(symbols[number]), []).append(order)
+    for symbol, client_id, quantity in zip(symbols, ids, quantities, strict=True):
+        desk.stranded.setdefault(symbol, []).append(Waiting(client_id, quantity))
 
 
 def _settle(desk: Desk, rows: Integers) -> None:
@@ -199,12 +269,8 @@ def _settle(desk: Desk, rows: Integers) -> None:
         factors = [account.multipliers[symbol] for symbol in log.symbols]
         costs = list(map(multiply, costs, factors))
     notionals = map(Decimal.copy_abs, costs)
-    commission = rules.commission
-    if type(commission) is BasisPointCommission and not commission.minimum:
-        log.fees = list(map(multiply, notionals, repeat(multiply(commission.points, BASIS_POINT))))
-    else:
-        sizes = map(Decimal.copy_abs, log.quantities)
-        log.fees = list(map(fee_of(commission), sizes, notionals))
+    sizes = map(Decimal.copy_abs, log.quantities)
+    log.fees = list(map(fee_of(rules.commission), sizes, notionals))
     flows = map(add, costs, log.fees)
     log.cash = list(accumulate(flows, subtract, initial=account.cash))[1:]
     account.cash = log.cash[-1] if log.cash else account.cash
