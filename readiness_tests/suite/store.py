@@ -59,5 +59,5 @@ def _first(suite: Suite, tree: str) -> SuiteRecord:
 
 
 def _seed(tree: str, number: int) -> int:
-    """Return the seed of a tree's run: other trees, other examples; who judges it again sees these."""
+    """Return a seed that whoever judges the same tree again gets too; other trees have others."""
     return int.from_bytes(hashlib.sha256(f"{tree} {number}".encode()).digest()[:4])
