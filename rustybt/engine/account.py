@@ -10,9 +10,10 @@ from rustybt.model.money import ZERO, add, multiply, subtract
 from rustybt.strategy.bar import instant
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from decimal import Decimal
 
+    from rustybt.model.event import BookEntry
     from rustybt.model.instrument import Instrument
 
 
@@ -20,12 +21,24 @@ class FillLog:
     """One entry per fill in parallel lists, in order. Quantities are signed.
 
     *times* are microseconds since 1970; *rows* are the bars that the fills happened in; *cash* is
-    what was left after each.
+    what was left after each. What is no trade (a dividend, a split, a charge) stands among them as
+    what it changed: units at a price of 0, and cash as a fee; *entries* has what it was, by number.
     """
 
-    __slots__ = ("cash", "client_ids", "fees", "prices", "quantities", "rows", "symbols", "times")
+    __slots__ = (
+        "cash",
+        "client_ids",
+        "entries",
+        "fees",
+        "prices",
+        "quantities",
+        "rows",
+        "symbols",
+        "times",
+    )
 
     def __init__(self) -> None:
+        self.entries: dict[int, BookEntry] = {}
         self.rows: list[int] = []
         self.times: list[int] = []
         self.symbols: list[int] = []
@@ -37,6 +50,12 @@ class FillLog:
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    def facts(self, symbols: Sequence[str]) -> Iterator[Fill | BookEntry]:
+        """Yield fills and other entries in order."""
+        for number in range(len(self)):
+            entry = self.entries.get(number)
+            yield self.fill(number, symbols) if entry is None else entry
 
     def fill(self, number: int, symbols: Sequence[str]) -> Fill:
         """Return entry *number* as a value of the model."""
@@ -93,3 +112,10 @@ class Account:
         log.prices.append(price)
         log.fees.append(fee)
         log.cash.append(cash)
+
+    def enter(
+        self, symbol: int, row: int, time: int, entry: BookEntry, units: Decimal, amount: Decimal
+    ) -> None:
+        """Book what is no trade: it gives *units* and an *amount* of cash, or takes them."""
+        self.log.entries[len(self.log)] = entry
+        self.book(symbol, row, time, "", units, ZERO, amount.copy_negate())

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
-import traceback
 from decimal import Decimal
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Literal
 
+from rustybt.engine.blame import blaming
 from rustybt.engine.desk import Desk
 from rustybt.engine.errors import BacktestError
+from rustybt.engine.holding import attend
 from rustybt.engine.intake import NUMBERS, take_in
 from rustybt.engine.result import Result
+from rustybt.engine.stack import stack_at_once
 from rustybt.engine.tape import Tape
 from rustybt.engine.targets import Follower, find_changes, follow, is_direct, visit
 from rustybt.engine.wishes import FINEST
@@ -20,15 +21,18 @@ from rustybt.execution.rules import FillPolicy, MatchingRules
 from rustybt.model.instrument import Instrument, InstrumentKind
 from rustybt.model.money import ZERO, decimal
 from rustybt.strategy.base import Strategy
-from rustybt.strategy.errors import StrategyFailedError
 from rustybt.strategy.state import dump_state, load_state
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from datetime import datetime, timedelta
 
+    import polars as pl
+
     from rustybt.engine.intake import Frames
+    from rustybt.engine.margin import MarginPolicy
     from rustybt.engine.targets import Changes
+    from rustybt.engine.terms import HoldingCosts
     from rustybt.execution.costs import Commission, Slippage
     from rustybt.risk.limits import RiskLimits
     from rustybt.strategy.bar import StrategyBar
@@ -57,6 +61,11 @@ class Backtest:
     *interval* is how long a bar lasts (otherwise the shortest distance of two bars), *periods* how
     many make a year in statistics. *progress* is told rows done and rows in all.
 
+    *actions* are dividends, splits and funding (see :mod:`rustybt.engine.actions`), *costs* what
+    borrowing and funding cost a day, *margin* is what follows when equity falls below the
+    maintenance margin of the instruments; with it, no order may need more initial margin than
+    there is equity.
+
     *path* is ``callback`` (every bar goes to the hooks), ``signals`` (only the rows where a target
     changes are visited; no hook but on_start and on_stop is called) or ``auto``: signals if the
     strategy has them. Both give the same results.
@@ -84,7 +93,11 @@ class Backtest:
         path: Path = "auto",
         symbol: str = "ASSET",
         shortcut: bool = True,
+        actions: pl.DataFrame | None = None,
+        costs: HoldingCosts | None = None,
+        margin: MarginPolicy | str | None = None,
     ) -> None:
+        self._actions, self._costs, self._margin = actions, costs, margin
         self._strategy = strategy() if isinstance(strategy, type) else strategy
         self._data = data
         self._cash = _cash(cash)
@@ -147,11 +160,12 @@ class Backtest:
             session_end=self._session_end,
             shortcut=self._shortcut,
         )
+        attend(desk, actions=self._actions, costs=self._costs, margin=self._margin)
         desk.decisions = decisions
         if self._state is not None:
             strategy.state = load_state(dump_state(self._state))
         strategy.bind(desk, tape.symbols)
-        with _blaming(strategy, desk):
+        with blaming(strategy, desk):
             strategy.on_start()
             by_signals = self._path == "signals" or not _has(strategy, "on_bar", "on_bars")
             changes = find_changes(tape, strategy) if by_signals else None
@@ -181,6 +195,9 @@ class Backtest:
     def _tape(self) -> Tape:
         """Return the bars in order."""
         signed = {symbol for symbol, each in self._instruments.items() if each.is_margined}
+        whole = stack_at_once(self._data, name=self._symbol)
+        if whole is not None:
+            return Tape(whole, interval=self._interval)
         bars = take_in(self._data, signed=frozenset(signed), name=self._symbol)
         notes = [note for each in bars if not each.frame.height for note in each.notes]
         return Tape(
@@ -306,13 +323,13 @@ def _chunks(tape: Tape, progress: Callable[[int, int], object] | None) -> Iterat
 
 def _go_to_the_end(tape: Tape, desk: Desk) -> None:
     """Set the bars to the last ones there are: where on_stop looks from."""
-    for index, bar in enumerate(desk.bars):
-        row = bar.row = int(tape.rows_of[index][-1])
-        bar.start = int(tape.starts[row])
-        bar.open, bar.high, bar.low, bar.close, bar.volume = (
-            float(tape.columns[name][row]) for name in NUMBERS
-        )
-    desk.base = desk.bars[int(tape.symbol_of[-1])]
+    ends = tape.stack.edges[1:] - 1
+    columns = [tape.rows_at(ends), tape.stack.starts[ends]]
+    numbers = [tape.stack.numbers[name][ends] for name in NUMBERS]
+    last = zip(desk.bars, *(column.tolist() for column in (*columns, *numbers)), strict=True)
+    for bar, bar.row, bar.start, bar.open, bar.high, bar.low, bar.close, bar.volume in last:
+        if bar.row == tape.height - 1:
+            desk.base = bar
 
 
 def _has(strategy: Strategy, *hooks: str) -> bool:
@@ -357,36 +374,3 @@ def _rules(
         commission=commission or NoCommission(),
         slippage=slippage or NoSlippage(),
     )
-
-
-@contextlib.contextmanager
-def _blaming(strategy: Strategy, desk: Desk) -> Iterator[None]:
-    """Turn what the strategy's code raises into one error that says where."""
-    try:
-        yield
-    except StrategyFailedError:
-        raise
-    except Exception as error:
-        where = _place(strategy, error)
-        if where is None:
-            raise
-        at = f" after the bar of {desk.base!r}" if desk.base.row >= 0 else ""
-        message = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-        raise StrategyFailedError(
-            f"{type(strategy).__name__} failed in {where}{at}: {message}"
-        ) from error
-
-
-def _place(strategy: Strategy, error: Exception) -> str | None:
-    """Return where in the strategy's own code *error* came from; ``None`` if it did not."""
-    import inspect
-
-    files = set()
-    for kind in type(strategy).__mro__:
-        if issubclass(kind, Strategy) and kind is not Strategy:
-            with contextlib.suppress(OSError, TypeError):
-                files.add(inspect.getfile(kind))
-    for frame in reversed(traceback.extract_tb(error.__traceback__)):
-        if frame.filename in files:
-            return f"{frame.name} ({frame.filename}:{frame.lineno})"
-    return None

@@ -14,6 +14,7 @@ from rustybt.engine.account import Account
 from rustybt.engine.gate import Gate
 from rustybt.engine.taking import fee_of, is_simple, price_at_open
 from rustybt.engine.venue import Venue
+from rustybt.engine.view import View
 from rustybt.engine.wishes import (
     Refusal,
     Waiting,
@@ -28,10 +29,9 @@ from rustybt.execution.rules import FillPolicy
 from rustybt.model.event import OrderFilled, OrderUpdated
 from rustybt.model.group import bracket
 from rustybt.model.instrument import Side
-from rustybt.model.money import ZERO, Rounding, add, is_multiple, multiply, product
+from rustybt.model.money import ZERO, Rounding, add, is_multiple, multiply
 from rustybt.model.order_state import PENDING, OrderState
-from rustybt.strategy.bar import StrategyBar, instant
-from rustybt.strategy.errors import StrategyError
+from rustybt.strategy.bar import instant
 from rustybt.strategy.ticket import Terms
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from decimal import Decimal
 
+    from rustybt.engine.holding import Holding
     from rustybt.engine.tape import Tape
     from rustybt.execution.broker import VenueEvent
     from rustybt.execution.rules import MatchingRules
@@ -49,15 +50,15 @@ if TYPE_CHECKING:
     from rustybt.risk.limits import RiskLimits
 
 _MARKET = Terms()
+_REDUCING = Terms(reduce_only=True)
 
 
-class Desk:
+class Desk(View):
     """Carries out orders on a tape. It is a :class:`~rustybt.strategy.ticket.Trader`.
 
-    *bars* are the last closed bars by index of their symbol; whoever walks the tape calls
-    :meth:`open_slice` before it moves them, and says by *base* one that has just closed. *active*
-    tells whether anything could happen in the next slice. *decisions* is filled with what is
-    ordered after which bar, if it is a list. *shortcut* may be switched off, for tests.
+    Whoever walks the tape calls :meth:`open_slice` before it moves the bars. *active* tells whether
+    anything could happen in the next slice. *decisions* is filled with what is ordered after which
+    bar, if it is a list. *shortcut* may be switched off, for tests.
     """
 
     def __init__(
@@ -71,17 +72,12 @@ class Desk:
         session_end: Callable[[str, datetime], datetime] | None = None,
         shortcut: bool = True,
     ) -> None:
-        self.tape = tape
+        super().__init__(tape, Account(cash, [instruments[symbol] for symbol in tape.symbols]))
         self.rules = rules
-        self.account = Account(cash, [instruments[symbol] for symbol in tape.symbols])
-        self.bars = [StrategyBar(symbol) for symbol in tape.symbols]
-        self.indices = {symbol: index for index, symbol in enumerate(tape.symbols)}
         self.waiting: dict[int, list[Waiting]] = {}
         self.stranded: dict[int, list[Waiting]] = {}
         self.refusals: list[Refusal] = []
         self.active = False
-        self.base = self.bars[0]
-        self._inside: int | None = None
         self.venue = Venue(tape, instruments, rules, session_end)
         self.on_fill: Callable[[Fill], object] | None = None
         self.decisions: list[tuple[int, str, str]] | None = None
@@ -93,27 +89,13 @@ class Desk:
         self._unreported: list[int] = []
         self.fills_at_once = rules.policy is FillPolicy.SAME_CLOSE
 
+    def attend(self, holding: Holding) -> None:
+        """Let *holding* act before each slice; every order goes the long way then."""
+        self.holding = holding
+        self.active = True
+        self.takes_shortcut = False
+
     # What strategies ask for
-
-    @property
-    def cash(self) -> Decimal:
-        """What there is to pay with."""
-        return self.account.cash
-
-    @property
-    def equity(self) -> Decimal:
-        """Cash and the value of all positions at the last closes."""
-        account = self.account
-        result = account.cash
-        for index, units in enumerate(account.positions):
-            if units:
-                price = self._price(index)
-                result = add(result, product(units, price, account.multipliers[index]))
-        return result
-
-    def position(self, symbol: str) -> Decimal:
-        """Return the units held, negative when short."""
-        return self.account.positions[self._index(symbol)]
 
     def pending(self, symbol: str) -> Decimal:
         """Return the units that open market orders will still add, signed."""
@@ -128,15 +110,6 @@ class Desk:
                     missing = leaves if working.side is Side.BUY else leaves.copy_negate()
                     result = add(result, missing)
         return result
-
-    def price(self, symbol: str) -> Decimal | None:
-        """Return the last close; ``None`` before the first bar."""
-        index = self._index(symbol)
-        return None if self.row(index) < 0 else self._price(index)
-
-    def instrument(self, symbol: str) -> Instrument:
-        """Return what is traded under *symbol*."""
-        return self.account.instruments[self._index(symbol)]
 
     def market(self, symbol: str, quantity: Decimal) -> str:
         """Order at the next open (or whatever the fill policy says)."""
@@ -213,23 +186,14 @@ class Desk:
 
     # What happens on the way along the tape
 
-    @property
-    def now(self) -> int:
-        """The time in microseconds since 1970: the end of the last bar, or within a slice."""
-        if self._inside is not None:
-            return self._inside
-        return self.base.start + self.tape.bar_length
-
-    def row(self, index: int) -> int:
-        """Return the row of the last closed bar of a symbol, -1 before the first."""
-        return self.bars[index].row
-
     def open_slice(self, first: int, last: int) -> None:
         """Let the orders see the bars in the rows from *first* until before *last*."""
         self._inside = int(self.tape.starts[first])
+        if self.holding is not None:
+            self.holding.begin(first, last)
         waiting, resting = self.waiting, self.venue.resting
         for index in sorted({*waiting, *resting}):
-            row = self._next_row(index)
+            row = self.next_row(index)
             if row < 0 and index in waiting:
                 self.stranded.setdefault(index, []).extend(waiting.pop(index))
             if not first <= row < last:
@@ -242,7 +206,7 @@ class Desk:
                 self._take(index, self.venue.trade(index, row, position), row)
         if self._unreported:
             self.report()
-        self.active = bool(self.waiting or resting)
+        self.active = bool(self.waiting or resting or self.holding is not None)
         self._inside = None
 
     def report(self) -> None:
@@ -265,28 +229,10 @@ class Desk:
 
     # How it is done
 
-    def _index(self, symbol: str) -> int:
-        """Return the index of *symbol*."""
-        try:
-            return self.indices[symbol]
-        except KeyError:
-            names = self.tape.symbols
-            shown = ", ".join(names[:10]) + (f" and {len(names) - 10} more" * (len(names) > 10))
-            raise StrategyError(f"{symbol!r} is not in the data", expected=shown) from None
-
-    def _price(self, index: int) -> Decimal:
-        """Return the last close of a symbol that has had one."""
-        return self.tape.exact(max(self.row(index), 0), "close")
-
     def _next_id(self) -> str:
         """Return the next client id."""
         self._ids += 1
         return f"O{self._ids}"
-
-    def _next_row(self, index: int) -> int:
-        """Return the row of a symbol's next bar, -1 if there is none."""
-        row = self.bars[index].row
-        return int(self.tape.next_row[row]) if row >= 0 else int(self.tape.rows_of[index][0])
 
     def _refusal(self, index: int, quantity: Decimal) -> str:
         """Say why the venue would not take a market order, nothing if it would."""
@@ -298,7 +244,7 @@ class Desk:
                 self._fine.add((index, quantity))
                 return ""
             return f"quantity {quantity.copy_abs()} is off the lot {instrument.lot}"
-        price = instrument.round_price(self._price(index), Rounding.NEAREST)
+        price = instrument.round_price(self.last_price(index), Rounding.NEAREST)
         return "; ".join(instrument.violations(quantity.copy_abs(), price))
 
     def _fill_at_open(self, index: int, row: int, order: Waiting) -> None:
@@ -325,11 +271,17 @@ class Desk:
                 self.decisions.append((self.base.start, order.symbol, described(order)))
         if self._gate is not None:
             denial = self._gate.review(
-                orders, self.now, self._prices(index), self.equity, self.venue.orders.open()
+                orders, self.now, self.prices(index), self.equity, self.venue.orders.open()
             )
             if denial is not None:
                 for order in orders:
                     self._refuse(index, order.client_id, signed(order), str(denial))
+                return
+        if self.holding is not None and self.holding.margin is not None:
+            reason = self.holding.margin.refusal(orders)
+            if reason:
+                for order in orders:
+                    self._refuse(index, order.client_id, signed(order), reason)
                 return
         row = self.row(index)
         ends = self.tape.starts[row] + self.tape.bar_length
@@ -339,12 +291,19 @@ class Desk:
         self._take(index, self.venue.submit(index, orders, now, seen, position, group), row)
         self.active = True
 
-    def _prices(self, index: int) -> dict[str, Decimal]:
+    def force(self, index: int, quantity: Decimal) -> str:
+        """Reduce a position at the market, whatever the limits say; return the client id."""
+        order = self._order(self.tape.symbols[index], quantity, _REDUCING)
+        position = self.account.positions[index]
+        self._take(index, self.venue.submit(index, [order], instant(self.now), None, position))
+        return order.client_id
+
+    def prices(self, index: int) -> dict[str, Decimal]:
         """Return the last closes of what is held or ordered, and of one more symbol."""
         ordered = {self.indices[order.symbol] for order in self.venue.orders.open()}
         held = {each for each, units in enumerate(self.account.positions) if units}
         return {
-            self.tape.symbols[each]: self._price(each)
+            self.tape.symbols[each]: self.last_price(each)
             for each in sorted({index, *held, *ordered})
             if self.row(each) >= 0
         }

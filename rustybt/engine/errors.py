@@ -4,7 +4,9 @@
 
     RustyBTError
     └── BacktestError       it cannot be run as it was asked for
-        └── BarDataError    the bars cannot be used; the message says which and why
+        ├── BarDataError    the bars cannot be used; the message says which and why
+        ├── ActionError     corporate actions cannot be used; all problems at once
+        └── RateError       an amount in another currency has no exchange rate
 """
 
 from __future__ import annotations
@@ -18,3 +20,11 @@ class BacktestError(RustyBTError):
 
 class BarDataError(BacktestError):
     """Bars that cannot be used; all problems of one symbol at once."""
+
+
+class ActionError(BacktestError):
+    """Corporate actions that cannot be used; all problems of a table at once."""
+
+
+class RateError(BacktestError):
+    """Exchange rates that are missing, or cannot be."""

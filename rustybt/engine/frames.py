@@ -12,6 +12,7 @@ import polars as pl
 from msgspec.structs import asdict
 
 from rustybt.files import write_atomic
+from rustybt.model.event import Charged, SharesSplit
 from rustybt.model.money import EXACT, ZERO, text
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from rustybt.engine.account import FillLog
     from rustybt.engine.curve import Curve
     from rustybt.engine.tape import Integers
+    from rustybt.model.event import BookEntry
 
 SCALE: Final = 18
 DECIMAL: Final = pl.Decimal(38, SCALE)
@@ -60,6 +62,38 @@ def digits(value: Decimal) -> str:
 
 def fills_frame(log: FillLog, symbols: Sequence[str]) -> pl.DataFrame:
     """Return one row per fill."""
+    frame = _log_frame(log, symbols)
+    if not log.entries:
+        return frame
+    return frame.filter(~pl.int_range(frame.height).is_in(list(log.entries)))
+
+
+def entries_frame(log: FillLog, symbols: Sequence[str]) -> pl.DataFrame:
+    """Return one row per dividend, split and charge."""
+    numbers = list(log.entries)
+    kinds = [_kind(entry) for entry in log.entries.values()]
+    return pl.DataFrame(
+        {
+            "timestamp": pl.Series([log.times[number] for number in numbers]).cast(_UTC),
+            "symbol": [symbols[log.symbols[number]] for number in numbers],
+            "kind": kinds,
+            "units": exact_series("units", [log.quantities[number] for number in numbers]),
+            "amount": exact_series("amount", [log.fees[n].copy_negate() for n in numbers]),
+            "cash": exact_series("cash", [log.cash[number] for number in numbers]),
+        },
+        schema_overrides={"symbol": pl.String, "kind": pl.String},
+    )
+
+
+def _kind(entry: BookEntry) -> str:
+    """Return what *entry* is called in a table."""
+    if isinstance(entry, Charged):
+        return str(entry.kind)
+    return "split" if isinstance(entry, SharesSplit) else "dividend"
+
+
+def _log_frame(log: FillLog, symbols: Sequence[str]) -> pl.DataFrame:
+    """Return one row per entry of the log."""
     return pl.DataFrame(
         {
             "timestamp": pl.Series(log.times, dtype=pl.Int64).cast(_UTC),

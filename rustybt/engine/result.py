@@ -23,6 +23,7 @@ from rustybt.accounting.trades import round_trips
 from rustybt.engine import frames
 from rustybt.engine.curve import equity_curve, periods_per_year
 from rustybt.model.event import CashMoved
+from rustybt.model.fill import Fill
 from rustybt.model.money import ZERO, add, divide, product, subtract, total
 from rustybt.strategy.bar import instant
 
@@ -36,9 +37,10 @@ if TYPE_CHECKING:
     from rustybt.accounting.trades import RoundTrip
     from rustybt.engine.curve import Curve
     from rustybt.engine.desk import Desk
+    from rustybt.engine.margin import MarginCall
     from rustybt.engine.tape import Floats
     from rustybt.engine.wishes import Refusal
-    from rustybt.model.fill import Fill
+    from rustybt.model.event import BookEntry
     from rustybt.strategy.parameters import Parameter
     from rustybt.strategy.state import State
 
@@ -100,7 +102,10 @@ class Result:
     @cached_property
     def fees(self) -> Decimal:
         """All fees paid."""
-        return total(self._desk.account.log.fees)
+        log = self._desk.account.log
+        if not log.entries:
+            return total(log.fees)
+        return total(fee for number, fee in enumerate(log.fees) if number not in log.entries)
 
     @cached_property
     def profit(self) -> Decimal:
@@ -110,8 +115,23 @@ class Result:
     @cached_property
     def fills(self) -> tuple[Fill, ...]:
         """All fills, in order."""
-        log = self._desk.account.log
-        return tuple(log.fill(number, self.symbols) for number in range(len(log)))
+        return tuple(fact for fact in self.facts if isinstance(fact, Fill))
+
+    @cached_property
+    def facts(self) -> tuple[Fill | BookEntry, ...]:
+        """All fills, dividends, splits and charges, in order."""
+        return tuple(self._desk.account.log.facts(self.symbols))
+
+    @cached_property
+    def entries(self) -> tuple[BookEntry, ...]:
+        """All dividends, splits and charges, in order."""
+        return tuple(self._desk.account.log.entries.values())
+
+    @property
+    def margin_calls(self) -> tuple[MarginCall, ...]:
+        """The margin calls that were acted on, in order."""
+        holding = self._desk.holding
+        return tuple(holding.margin.calls) if holding and holding.margin else ()
 
     @cached_property
     def ledger(self) -> Ledger:
@@ -122,14 +142,14 @@ class Result:
                 time=self.start, entry_id=DEPOSIT, currency=self.currency, amount=self.initial_cash
             )
         )
-        for fill in self.fills:
-            ledger.apply(fill)
+        for fact in self.facts:
+            ledger.record(fact)
         return ledger
 
     @cached_property
     def trades(self) -> tuple[RoundTrip, ...]:
         """Round trips from flat to flat, by closing time; open positions are not in it."""
-        return tuple(round_trips(self.fills, self._desk.account.instruments))
+        return tuple(round_trips(self.facts, self._desk.account.instruments))
 
     # Over time, in floats
 
@@ -222,6 +242,11 @@ class Result:
         """One row per round trip, numbers exact."""
         return frames.trades_frame(self.trades)
 
+    @cached_property
+    def entries_frame(self) -> pl.DataFrame:
+        """One row per dividend, split and charge: what it gave or took, exact."""
+        return frames.entries_frame(self._desk.account.log, self.symbols)
+
     def to_parquet(self, folder: Path) -> tuple[Path, ...]:
         """Write ``fills``, ``trades`` and ``equity`` as Parquet into *folder*; return the files.
 
@@ -233,6 +258,8 @@ class Result:
             "trades": self.trades_frame,
             "equity": self.equity_frame,
         }
+        if self.entries:
+            tables["entries"] = self.entries_frame
         folder.mkdir(parents=True, exist_ok=True)
         return tuple(
             frames.write_parquet(frame, folder / f"{name}.parquet")
@@ -266,7 +293,7 @@ class Result:
             "cash": frames.digits(self.cash),
             "profit": frames.digits(self.profit),
             "fees": frames.digits(self.fees),
-            "fills": len(self._desk.account.log),
+            "fills": len(self._desk.account.log) - len(self.entries),
             "refused": len(self.refusals),
             "open_orders": len(self.open_orders),
             "positions": {symbol: frames.digits(units) for symbol, units in self.positions.items()},
@@ -274,8 +301,20 @@ class Result:
             "ruined": self.ruined and self.ruined.isoformat(),
             "exposure_time": exposure_time(self.curve.gross),
             "mean_exposure": exposure(self.curve.gross, self.curve.equity),
+            **self._held(),
             **statistics,
             "notes": list(self.notes),
+        }
+
+    def _held(self) -> dict[str, object]:
+        """Return what holding positions brought and cost, if the backtest looked after that."""
+        if self._desk.holding is None:
+            return {}
+        account = self.ledger.account(self.currency)
+        return {
+            "income": frames.digits(account.income),
+            "charges": frames.digits(account.charges),
+            "margin_calls": len(self.margin_calls),
         }
 
     def _depth(self) -> float:

@@ -8,6 +8,7 @@ from rustybt.engine.tape import ExactBar
 from rustybt.execution.errors import UnknownOrderError
 from rustybt.execution.matching import Matcher, end_of_day
 from rustybt.execution.order_manager import OrderManager
+from rustybt.execution.splits import Split, split_order
 from rustybt.model.order_state import OrderState
 from rustybt.strategy.bar import instant
 
@@ -47,7 +48,7 @@ class Venue:
         session_end: Callable[[str, datetime], datetime] | None,
     ) -> None:
         self._tape = tape
-        self._lows, self._highs = tape.columns["low"], tape.columns["high"]
+        self._columns = tape.columns
         self.matcher = Matcher(instruments, rules, session_end=session_end or end_of_day)
         self.orders = OrderManager()
         self.resting: dict[int, Idle] = {}
@@ -81,12 +82,23 @@ class Venue:
     def trade(self, symbol: int, row: int, position: Decimal) -> list[VenueEvent]:
         """Show the bar in *row* to the orders of *symbol*, unless nothing can come of it."""
         idle = self.resting[symbol]
-        if self._lows[row] > idle.lower and self._highs[row] < idle.upper:
+        columns = self._columns
+        if columns["low"][row] > idle.lower and columns["high"][row] < idle.upper:
             end = self._tape.starts[row] + self._tape.bar_length
             if idle.wake is None or instant(int(end)) < idle.wake:
                 return []
         self.matcher.set_position(self._symbols[symbol], position)
         return self._noted(symbol, self.matcher.on_bar(ExactBar(self._tape, row)))
+
+    def split(self, symbol: int, new: int, old: int, now: datetime) -> None:
+        """Bring the orders at work in *symbol* to what they are after a split."""
+        name = self._symbols[symbol]
+        self._noted(symbol, self.matcher.split(name, new, old, now))
+        book = self.matcher.book(name)
+        for client_id in book.orders:
+            order = split_order(self.orders[client_id], Split(new, old), book.instrument)
+            if order is not None:
+                self.orders.revise(order)
 
     def finish(self, now: datetime) -> list[VenueEvent]:
         """End what has outlived its time at the end of the data."""
