@@ -7,7 +7,7 @@
 ``run`` makes an environment for each engine (outside of the tree, kept for the next time), lets
 them take turns, and holds every final equity against an exact reference. It ends with 1 if one is
 wrong, fails or cannot be installed, and writes the record in any case. The page is made from the
-record by ``python -m rustybt.benchmark.pages``.
+record by ``python -m benchmarks.pages``.
 """
 
 from __future__ import annotations
