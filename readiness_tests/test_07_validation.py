@@ -245,7 +245,7 @@ def _orders(sent: Mapping[str, Mapping[int, str]]) -> list[list[object]]:
 
 
 STRATEGY = "rustybt/strategy/base.py"
-TARGETS = "rustybt/engine/targets.py"
+SIGNALS = "rustybt/strategy/signals.py"
 
 
 @test_signals_become_orders.fails_when(case="by hooks")
@@ -287,14 +287,10 @@ def the_venue_takes_the_side_for_its_opposite(engine: EngineUnderTest) -> None:
 @test_signals_become_orders.fails_when(case="by a column")
 def a_column_is_followed_a_bar_late(engine: EngineUnderTest) -> None:
     """The change of a target is seen one bar after it was said."""
-    engine.edit(
-        TARGETS, "levels = column.to_numpy()", "levels = column.shift(1, fill_value=0.0).to_numpy()"
-    )
+    engine.edit(SIGNALS, "return Signals(value)", "return Signals(value.shift(1))")
 
 
 @test_signals_become_orders.fails_when(case="by a column")
 def a_column_buys_where_it_should_sell(engine: EngineUnderTest) -> None:
-    """What is held is taken for what is wanted, and the other way round."""
-    wanted = "quantities.append(subtract({}))"
-    both = ("target, held[symbol]", "held[symbol], target")
-    engine.edit(TARGETS, *(wanted.format(each) for each in both))
+    """A target is taken for its opposite."""
+    engine.edit(SIGNALS, "return Signals(value)", "return Signals(-value)")

@@ -89,10 +89,12 @@ def run(
     *,
     shortcut: bool = True,
     orders: bool = False,
+    floats: bool = False,
 ) -> dict[str, Any]:
     """Run one backtest; *bars* are time, prices and volume as text, costs are basis points.
 
-    With *orders* it is run twice, the second time to write down what the strategy sends.
+    With *orders* it is run twice, the second time to write down what the strategy sends. With
+    *floats* the engine gets the bars as floats.
     """
     kind = Targets if path == "signals" else Told
     options: dict[str, Any] = {
@@ -104,7 +106,7 @@ def run(
         "path": path,
         "shortcut": shortcut,
     }
-    data = {symbol: _frame(rows) for symbol, rows in bars.items()}
+    data = {symbol: _frame(rows, floats=floats) for symbol, rows in bars.items()}
     strategy = kind(told)
     result = Backtest(strategy, data, **options).run()
     sent = Backtest(kind(told), data, **options).decisions() if orders else []
@@ -113,11 +115,12 @@ def run(
     }
 
 
-def _frame(rows: Sequence[Sequence[str]]) -> pl.DataFrame:
-    """Return the bars as text with their times, which the engine takes exactly."""
+def _frame(rows: Sequence[Sequence[str]], *, floats: bool) -> pl.DataFrame:
+    """Return the bars with their times; as text the engine takes them exactly."""
     times = [datetime.fromisoformat(row[0]).astimezone(UTC) for row in rows]
     columns = {name: [row[place] for row in rows] for place, name in enumerate(NUMBERS, start=1)}
-    return pl.DataFrame({"timestamp": times, **columns})
+    frame = pl.DataFrame({"timestamp": times, **columns})
+    return frame.with_columns(pl.col(NUMBERS).cast(pl.Float64)) if floats else frame
 
 
 def _outcome(
