@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
@@ -91,15 +92,33 @@ class _Box(NamedTuple):
         return round(HEIGHT - _BOTTOM - share * (HEIGHT - _TOP - _BOTTOM), 1)
 
 
+def ticks(low: float, high: float, *, percent: bool = False) -> list[tuple[float, str]]:
+    """Return two to six round values from *low* to *high*, with how each is written.
+
+    They are whole multiples of 1, 2 or 5 times a power of ten, written with no digit too many.
+    """
+    rough = (high - low) / 5
+    power = math.floor(math.log10(rough))
+    factor = next(f for f in (1, 2, 5, 10) if f * 10.0**power >= rough * (1 - 1e-9))
+    step = factor * 10.0**power
+    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    values = [n * step for n in range(first, last + 1)]
+    power += factor == 10
+    largest = max(abs(low), abs(high))
+    if percent:
+        form = f",.{max(0, -power - 2)}%"
+    elif step >= 1e-5 and largest < 1e9:
+        form = f",.{max(0, -power)}f"
+    else:
+        form = f".{math.floor(math.log10(largest)) - power + 1}g"
+    return [(value, format(value, form)) for value in values]
+
+
 def _axes(box: _Box, *, percent: bool) -> str:
     """Return grid lines with their values, and the dates at both ends and in the middle."""
     parts = []
-    for step in range(5):
-        value = box.low + (box.high - box.low) * step / 4
+    for value, shown in ticks(box.low, box.high, percent=percent):
         y = box.y(value)
-        shown = (
-            f"{value:.1%}" if percent else f"{value:,.6g}" if abs(value) < 1 else f"{value:,.0f}"
-        )
         parts.append(f'<line class="grid" x1="{_LEFT}" x2="{WIDTH - _RIGHT}" y1="{y}" y2="{y}"/>')
         parts.append(f'<text x="{_LEFT - 6}" y="{y + 4}" text-anchor="end">{shown}</text>')
     anchors = {"start": 0.0, "middle": 0.5, "end": 1.0}
