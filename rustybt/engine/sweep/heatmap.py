@@ -187,7 +187,7 @@ def _cell(
     if score is None:
         shown = f"{escape(name)}: not run or not defined"
         return f'<rect class="none" {place}><title>{shown}</title></rect>'
-    strength = 0.08 + 0.72 * (abs(score) / bound if bound else 0)
+    strength = 0.06 + 0.5 * (abs(score) / bound if bound else 0)
     kind = "up" if score >= 0 else "down"
     figure = _figure(score, metric)
     tip = f"<title>{escape(name)}: {figure}</title>"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from itertools import accumulate
 from typing import TYPE_CHECKING, Final, Unpack
 
@@ -10,20 +11,16 @@ import numpy as np
 
 from rustybt.accounting.performance import returns_of
 from rustybt.engine.backtest import Backtest
-from rustybt.engine.curve import equity_curve
 from rustybt.engine.frames import digits
 from rustybt.engine.result import Result
 from rustybt.engine.sweep.task import Figures
-from rustybt.model.money import ZERO, add, divide, product, subtract, total
+from rustybt.model.money import ZERO, add, divide, subtract, total
 
 if TYPE_CHECKING:
-    from decimal import Decimal
-
     from rustybt.engine.desk import Desk
     from rustybt.engine.sweep.task import Options
     from rustybt.engine.tape import Floats, Tape
     from rustybt.strategy.base import Strategy
-    from rustybt.strategy.state import State
 
 _NOISE: Final = 1e-12  # a part of equity that adding up in floats may lose by itself
 
@@ -45,45 +42,29 @@ class Measurement(Backtest):
         *periods* is how many slices make a year. Raise what :meth:`Backtest.run` raises.
         """
         desk, state = self._run()
-        account, tape = desk.account, desk.tape
-        start = self._exact_at(desk, state, first - 1) if first else self._cash
-        end = final_equity(desk, self._cash)
-        curve = equity_curve(tape, account, float(self._cash))
-        before = curve.equity[first - 1] if first else float(self._cash)
-        equity = np.concatenate(([before], curve.equity[first:]))
-        first_row = int(tape.slices[first])
-        earlier = int(np.searchsorted(np.asarray(account.log.rows, dtype=np.int64), first_row))
-        ruined = bool((curve.equity <= 0).any())
-        gained = 0.0 if ruined else float(divide(subtract(end, start), start))
-        return Figures(
-            final_equity=digits(end),
-            profit=digits(subtract(end, start)),
-            fees=digits(total(account.log.fees[earlier:])),
-            fills=len(account.log) - earlier,
-            trades=closed_trades(desk, earlier),
-            refused=len(desk.refusals),
-            ruined=ruined,
-            **({} if ruined else ratios(equity, gained, periods)),
-            returns=returns_of(equity).tolist() if keep_returns and not ruined else None,
-        )
-
-    def _exact_at(self, desk: Desk, state: State, point: int) -> Decimal:
-        """Return the exact equity at the close of a slice."""
+        log = desk.account.log
         result = Result(
             desk, strategy="", parameters={}, path="", initial_cash=self._cash, state=state
         )
-        return result.equity_at(point)
-
-
-def final_equity(desk: Desk, cash: Decimal) -> Decimal:
-    """Return cash and the value of all positions at the last close of each symbol, exactly."""
-    account, tape = desk.account, desk.tape
-    result = account.log.cash[-1] if len(account.log) else cash
-    for symbol, units in enumerate(account.positions):
-        if units:
-            price = tape.exact(int(tape.rows_of[symbol][-1]), "close")
-            result = add(result, product(units, price, account.multipliers[symbol]))
-    return result
+        start = result.equity_at(first - 1) if first else self._cash
+        gained = subtract(result.final_equity, start)
+        curve = result.curve.equity
+        before = curve[first - 1] if first else float(self._cash)
+        equity = np.concatenate(([before], curve[first:]))
+        earlier = bisect_left(log.rows, int(desk.tape.slices[first])) if first else 0
+        ruined = bool((curve <= 0).any())
+        known = {} if ruined else ratios(equity, float(divide(gained, start)), periods)
+        return Figures(
+            final_equity=digits(result.final_equity),
+            profit=digits(gained),
+            fees=digits(total(log.fees[earlier:])),
+            fills=len(log) - earlier,
+            trades=closed_trades(desk, earlier),
+            refused=len(desk.refusals),
+            ruined=ruined,
+            **known,
+            returns=returns_of(equity).tolist() if keep_returns and not ruined else None,
+        )
 
 
 def closed_trades(desk: Desk, earlier: int) -> int:
