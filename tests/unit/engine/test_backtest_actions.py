@@ -151,6 +151,17 @@ def test_a_market_order_under_way_is_split_as_well() -> None:
     assert result.cash == 100_000
 
 
+def test_orders_are_split_where_nothing_is_held() -> None:
+    """A limit to buy 10 at 90 waits on as one of 20 at 45; funding of nothing is nothing."""
+    script = Scripted({0: [("10", {"limit": "90"})]})
+    bars = pl.concat([frame(["100"] * 3), frame(["50", "50", "44"], start=START + 3 * DAY)])
+    table = actions(("X", START + 3 * DAY, "split", "2"), ("X", START + 2 * DAY, "funding", "1"))
+    result = run(bars, script, table)
+
+    assert [(fill.quantity, fill.price) for fill in result.fills] == [(D(20), D(45))]
+    assert result.entries == ()
+
+
 def test_fractions_are_paid_in_cash() -> None:
     """One for three of 10 shares is 3, and a third of one at the open of the ex-date."""
     share = Instrument(
