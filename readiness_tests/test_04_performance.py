@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -16,6 +16,7 @@ import pytest
 from pytest_rustybt_ready import Evidence, ready
 from readiness_tests.engine import EngineUnderTest
 from readiness_tests.host import CONTROL_GROUPS, DISK, GB, Host, described_host
+from readiness_tests.line import NearVenue, ask, remote_venues
 from readiness_tests.reckoning import Account, Books, Comparison, Trading
 from readiness_tests.subjects import Deployment
 
@@ -97,6 +98,50 @@ def nobody_knows_the_disk(host: Host) -> None:
     """The home lies on layers of a container, and no device is named."""
     mounts = host.root / "proc/self/mountinfo"
     mounts.write_text("22 1 0:31 / / rw - overlay overlay rw\n", "utf-8")
+
+
+@pytest.fixture
+def near_venue(proving: bool, deployment: Deployment) -> Iterator[NearVenue | None]:
+    """Let the sandbox of a proof take its data from a venue on this machine; return that venue."""
+    if not proving:
+        yield None
+        return
+    _set(deployment, "DATA_SOURCE", "ccxt:binance")
+    venue = NearVenue()
+    yield venue
+    venue.close()
+
+
+@ready.performance("4.2.1.4")
+def test_the_line_is_quick_enough(
+    deployment: Deployment, near_venue: NearVenue | None, evidence: Evidence
+) -> None:
+    """What the broker and the data source answer arrives at a sufficient rate."""
+    venues = remote_venues(deployment.settings)
+    if not venues:
+        evidence.unproven(
+            "neither broker nor data source is beyond this machine",
+            remedy="measure on a deployment with a venue as BROKER, or as DATA_SOURCE=ccxt:...",
+        )
+    answers = [ask(venue, near_venue.options if near_venue else {}) for venue in venues]
+    for answer in answers:
+        came = answer.problem or f"{answer.size} bytes in {answer.seconds:.3f} s"
+        evidence.record(f"answer of {answer.venue}", came)
+    rates = [answer.rate for answer in answers if not answer.problem]
+    assert rates, f"none of {', '.join(venues)} can be reached"
+    evidence.meets("bandwidth", observed=f"{min(rates):.3f}")
+
+
+@test_the_line_is_quick_enough.fails_when
+def the_line_is_slow(near_venue: NearVenue) -> None:
+    """Half a kilobyte takes half a second."""
+    near_venue.symbols, near_venue.delay = 1, 0.5
+
+
+@test_the_line_is_quick_enough.fails_when
+def nothing_can_be_reached(near_venue: NearVenue) -> None:
+    """Nobody listens at the venue's address."""
+    near_venue.close()
 
 
 # -- 4.3.3 workers ---------------------------------------------------------------------------
