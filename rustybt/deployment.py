@@ -9,6 +9,7 @@ import tempfile
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 from rustybt.data.practice import PRACTICE_START, PRACTICE_SYMBOLS, practice_file
 from rustybt.errors import HomeError, RustyBTError
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from rustybt.data.catalog import Catalog
     from rustybt.data.ingest import Ingested, Progress
     from rustybt.data.source import Source
+    from rustybt.risk.limits import TradingHours
 
 __all__ = [
     "Home",
@@ -50,6 +52,7 @@ __all__ = [
     "open_catalog",
     "open_declared_source",
     "open_vault",
+    "trading_hours",
     "update_data",
 ]
 
@@ -267,6 +270,31 @@ def history_start(settings: Settings) -> datetime:
     if settings.data_start is None:
         raise DataError("no history is declared", remedy="set DATA_START in .env")
     return datetime.combine(settings.data_start, time(), UTC)
+
+
+def trading_hours(settings: Settings, now: datetime) -> TradingHours:
+    """Return the gate that the risk manager asks whether the market is open.
+
+    It is open during the sessions of TRADING_CALENDAR and, where MARKET_OPEN and MARKET_CLOSE are
+    set, at these times of TIMEZONE only. Days are known to the end of the second year after
+    *now*'s; a question about a later one raises ``CalendarRangeError``. Raise ``CalendarError`` if
+    there is no such calendar.
+    """
+    from rustybt.calendars import calendar_on
+
+    calendar = calendar_on(settings.trading_calendar, now.date())
+    opens, closes, zone = settings.market_open, settings.market_close, ZoneInfo(settings.timezone)
+
+    def is_open(_symbol: str, at: datetime) -> bool:
+        if opens is None or closes is None:
+            return calendar.is_open(at)
+        local = at.astimezone(zone).time()
+        begun, not_over = local >= opens, local < closes
+        over_midnight = closes < opens
+        within = begun or not_over if over_midnight else begun and not_over
+        return within and calendar.is_open(at)
+
+    return is_open
 
 
 def open_vault(settings: Settings, clock: Clock) -> Vault:
