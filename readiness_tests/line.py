@@ -57,13 +57,11 @@ def ask(venue: str, options: Mapping[str, object]) -> Answer:
         # its text may hold a URL with a signature
         return Answer(venue, problem=type(error).__name__)
     seconds = time.perf_counter() - began
-    headers = {
-        name.lower(): value for name, value in (exchange.last_response_headers or {}).items()
-    }
+    headers = dict(exchange.last_response_headers or {})
+    sizes = [value for name, value in headers.items() if name.lower() == "content-length"]
     # Compressed answers are longer in memory than they were on the line.
-    sent = str(headers.get("Content-Length") or headers.get("content-length") or "")
-    text = exchange.last_http_response or ""
-    return Answer(venue, int(sent) if sent.isdecimal() else len(text.encode()), seconds)
+    text: str = exchange.last_http_response or ""
+    return Answer(venue, int(sizes[0]) if sizes else len(text.encode()), seconds)
 
 
 # -- a venue for proofs ----------------------------------------------------------------------
