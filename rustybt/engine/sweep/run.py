@@ -85,6 +85,8 @@ class Sweep:
         Backtest(kind, {}, **options)  # raises for options that cannot be
         self._processes = _processes(processes)
         self._dask = dask
+        is_here = dask is None and self._processes == 1
+        self._source = None if is_here else source_of(kind)
         self._path = state
         self._progress = progress or _nobody
         instruments = options.get("instruments") or {}
@@ -94,6 +96,7 @@ class Sweep:
         if isinstance(walk_forward, str):
             walk_forward = WalkForward.parse(walk_forward)
         self._windows = walk_forward.windows(self._bench.whole.end) if walk_forward else []
+        self._inputs = None if state is None else self._digests()
         self._done, self._all = 0, 0
 
     def run(self) -> SweepResult:
@@ -177,33 +180,36 @@ class Sweep:
 
     def _runner(self) -> Runner:
         """Return whoever runs the tasks."""
+        if self._source is None:
+            return _Here(self._bench)
         if self._dask is not None:
             from rustybt.engine.sweep.cluster import Cluster
 
-            return Cluster(self._dask, source_of(self._strategy), self._bars, self._options)
-        if self._processes == 1:
-            return _Here(self._bench)
+            return Cluster(self._dask, self._source, self._bars, self._options)
         from rustybt.engine.sweep.pool import Pool
 
-        return Pool(source_of(self._strategy), self._bars, self._options, self._processes)
+        return Pool(self._source, self._bars, self._options, self._processes)
 
     def _state(self, stack: contextlib.ExitStack) -> State | None:
         """Return the results of earlier runs, if they are kept."""
-        if self._path is None:
+        if self._path is None or self._inputs is None:
             return None
+        return stack.enter_context(State(self._path, self._inputs))
+
+    def _digests(self) -> Inputs:
+        """Return what results depend on; raise where a change of it could not be noticed."""
         settings = repr(sorted(self._options.items()))
         if " at 0x" in settings:
             raise SweepError(
                 "the costs or limits have no text by which a change of them could be noticed",
                 remedy="give their classes a __repr__ that says all, or do without a state",
             )
-        inputs = Inputs(
+        return Inputs(
             strategy=source_digest(self._strategy),
             data=data_digest(self._bars),
             settings=hashlib.sha256(settings.encode()).hexdigest(),
             engine=version("rustybt"),
         )
-        return stack.enter_context(State(self._path, inputs))
 
 
 class _Here:

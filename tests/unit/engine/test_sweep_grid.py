@@ -55,7 +55,7 @@ NO_VALUES = ["", "5,", "5:x", "5:1", "1:5:0", "1:5:-1", "1:2:3:4", "1:nan", "0:i
 @pytest.mark.parametrize("text", NO_VALUES)
 def test_what_says_no_values_is_refused(text: str) -> None:
     """Empty items, words in ranges, ranges that do not go up or never end."""
-    with pytest.raises(ValueError, match="empty|range|go up|more than"):
+    with pytest.raises(ValueError, match=r"empty|range|go up|more than"):
         values_in(text)
 
 
@@ -190,7 +190,7 @@ def test_windows_follow_one_another() -> None:
 @pytest.mark.parametrize("text", ["", "5", "5/x", "1/2/3/4", "1/5", "5/0", "5/3/2", "5/-1"])
 def test_what_makes_no_windows_is_refused(text: str) -> None:
     """Other forms, parts without bars, tests that overlap."""
-    with pytest.raises(SweepError, match="windows|overlap"):
+    with pytest.raises(SweepError, match=r"windows|overlap"):
         WalkForward.parse(text)
 
 
