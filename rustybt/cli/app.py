@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from rustybt.cli import backtest, benchmark, config, credentials, data, home, keys, sweep
+from rustybt.cli import backtest, benchmark, catalog, config, credentials, data, home, keys, sweep
 
 app = typer.Typer(
     help="A trading engine on exact money that ships with its own proof of readiness.",
@@ -31,6 +31,6 @@ _credentials.command("list")(credentials.list_)
 app.add_typer(_credentials, name="credentials")
 
 _data = typer.Typer(help="Look at the bars in the catalog.")
-_data.command("list")(data.list_)
-_data.command("check")(data.inspect)
+_data.command("list")(catalog.list_)
+_data.command("check")(catalog.inspect)
 app.add_typer(_data, name="data")

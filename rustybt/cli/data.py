@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -13,21 +12,18 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import typer
 
+from rustybt.cli.catalog import CalendarOption, catalog_of
 from rustybt.cli.options import DEFAULT_HOME, HomeOption, JsonOption, wall_clock
 from rustybt.cli.output import emit_json, say, table, warn
 
 if TYPE_CHECKING:
     from rustybt.calendars import Calendar
-    from rustybt.data.catalog import Catalog
     from rustybt.data.ingest import Ingest, Ingested, Progress
-    from rustybt.data.interval import Interval
-    from rustybt.data.manifest import Manifest
     from rustybt.data.probe import Probe
     from rustybt.data.quality import Circumstances
     from rustybt.data.source import Source
 
 _ALL = datetime(1970, 1, 1, tzinfo=UTC)
-_SHOWN_GAPS = 10
 
 
 class SourceName(StrEnum):
@@ -44,9 +40,6 @@ PathOption = Annotated[
 ]
 VenueOption = Annotated[str, typer.Option(help="The venue's ccxt id, for the source ccxt.")]
 IntervalOption = Annotated[str, typer.Option(help="The length of a bar: 1m ... 1d, 1w.")]
-CalendarOption = Annotated[
-    str | None, typer.Option(help="The market's calendar, such as NYSE; else the deployment's.")
-]
 ZoneOption = Annotated[
     str | None, typer.Option(help="The zone of times that are written without one.")
 ]
@@ -86,7 +79,7 @@ def fetch(
     begin = _instant(start, "--start") if start else _start(source)
     until = _instant(end, "--end") if end else circumstances.now
     opened = _open(source, path, venue, names)
-    catalog = _catalog(home)
+    catalog = catalog_of(home)
     runs = [
         Ingest(
             source=opened,
@@ -241,150 +234,6 @@ def _show_probes(found: list[Probe], limit: int | None) -> None:
             warn(f"{one.symbol} is stale: {one.behind} bars behind; at most {limit} are accepted")
         if one.refused:
             warn(f"{one.symbol} has rows that the rules refuse")
-
-
-def list_(home: HomeOption = DEFAULT_HOME, *, json: JsonOption = False) -> None:
-    """List the series of the catalog."""
-    found = _catalog(home).series()
-    if json:
-        emit_json({"series": [_listed(one) for one in found]})
-        return
-    rows = [[str(value) for value in _listed(one).values()] for one in found]
-    if rows:
-        table(tuple(_listed(found[0])), rows)
-    else:
-        say("the catalog is empty; fill it with  python -m rustybt fetch-data")
-
-
-def _listed(one: Manifest) -> dict[str, object]:
-    newest = one.newest
-    return {
-        "symbol": one.symbol,
-        "interval": one.interval.value,
-        "source": newest.source,
-        "calendar": one.calendar,
-        "rows": newest.rows,
-        "first": newest.first.isoformat(),
-        "last": newest.last.isoformat(),
-        "version": newest.number,
-        "bytes": newest.size,
-    }
-
-
-@dataclass(frozen=True, slots=True)
-class _Checked:
-    """What is wrong with one series."""
-
-    symbol: str
-    interval: str
-    problems: tuple[str, ...]
-    gaps: tuple[str, ...]
-    refused: int
-
-
-def inspect(
-    calendar: CalendarOption = None, home: HomeOption = DEFAULT_HOME, *, json: JsonOption = False
-) -> None:
-    """Verify every file of the catalog and look for missing bars; fail if anything is wrong."""
-    from rustybt.data.errors import CatalogError
-
-    catalog = _catalog(home)
-    found = [_inspected(catalog, *name, calendar) for name in catalog.names()]
-    left = tuple(f"{path} holds bars but no manifest" for path in catalog.leftovers())
-    if not found and not left:
-        raise CatalogError(
-            f"there is nothing to check: the catalog {catalog.root} is empty",
-            remedy="fill it with  python -m rustybt fetch-data",
-        )
-    wrong = bool(left) or any(one.problems or one.gaps for one in found)
-    if json:
-        _emit_checked(found, left, ok=not wrong)
-    else:
-        _show_checked(found, left)
-    if wrong:
-        raise typer.Exit(1)
-
-
-def _inspected(catalog: Catalog, symbol: str, interval: Interval, calendar: str | None) -> _Checked:
-    problems = catalog.problems(symbol, interval)
-    gaps: tuple[str, ...] = ()
-    if not problems:
-        gaps = _gaps(catalog, catalog.manifest(symbol, interval), calendar)
-    return _Checked(symbol, interval, problems, gaps, len(catalog.refused(symbol, interval)))
-
-
-def _gaps(catalog: Catalog, one: Manifest, calendar: str | None) -> tuple[str, ...]:
-    from rustybt.calendars import get_calendar
-    from rustybt.data.gaps import describe, expected_times, find_gaps
-
-    bars = catalog.read(one.symbol, one.interval)
-    first, last = one.newest.first, one.newest.last
-    margin = timedelta(days=7)  # the last week, or session, may begin before and end after
-    market = get_calendar(
-        calendar or one.calendar, start=(first - margin).date(), end=(last + margin).date()
-    )
-    end = last + timedelta(microseconds=1)
-    return tuple(
-        describe(gap) for gap in find_gaps(bars, expected_times(one.interval, market, first, end))
-    )
-
-
-def _emit_checked(found: list[_Checked], left: tuple[str, ...], *, ok: bool) -> None:
-    emit_json(
-        {
-            "ok": ok,
-            "leftovers": left,
-            "series": [
-                {
-                    "symbol": one.symbol,
-                    "interval": one.interval,
-                    "problems": one.problems,
-                    "gaps": one.gaps,
-                    "refused": one.refused,
-                }
-                for one in found
-            ],
-        }
-    )
-
-
-def _show_checked(found: list[_Checked], left: tuple[str, ...]) -> None:
-    rows = [
-        (
-            one.symbol,
-            one.interval,
-            "damaged" if one.problems else "sound",
-            "unknown" if one.problems else str(len(one.gaps)),
-            str(one.refused),
-        )
-        for one in found
-    ]
-    table(("symbol", "interval", "files", "gaps", "refused rows"), rows)
-    for one in found:
-        for problem in one.problems:
-            warn(problem)
-        for gap in one.gaps[:_SHOWN_GAPS]:
-            warn(f"{one.symbol} {one.interval} lacks {gap}")
-        if len(one.gaps) > _SHOWN_GAPS:
-            warn(f"{one.symbol} {one.interval} has {len(one.gaps) - _SHOWN_GAPS} more gaps")
-    for path in left:
-        warn(path)
-
-
-def _catalog(home: Path) -> Catalog:
-    """Return the catalog of the deployment at *home*, which has to be there."""
-    from rustybt.data.catalog import Catalog
-    from rustybt.errors import HomeError
-    from rustybt.files import expanded
-    from rustybt.home import Home
-
-    root = Home(expanded(home))
-    if not root.state.is_dir():
-        raise HomeError(
-            f"there is no deployment at {root.root}",
-            remedy=f"python -m rustybt init {root.root}",
-        )
-    return Catalog(root.state / "catalog", wall_clock)
 
 
 def _configured_calendar(home: Path) -> str:
