@@ -60,7 +60,7 @@ def equity_curve(tape: Tape, account: Account, initial_cash: float) -> Curve:
 
     equity = cash
     for value in positions():
-        equity = equity + value if equity is cash else np.add(equity, value, out=equity)
+        equity = np.add(equity, value, out=value if equity is cash else equity)
     return Curve(equity, cash, positions)
 
 

@@ -7,7 +7,8 @@ through :mod:`rustybt.engine.intake`, which puts it right or says what is wrong,
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
@@ -24,64 +25,70 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Integers = NDArray[np.int64]
 
-_BLOCK: Final = 16_384  # rows that are looked at together: what fits into a processor's cache
 
-
-class Stack(NamedTuple):
+class Stack:
     """Bars of several *symbols*, one symbol after the other, each in order of time.
 
     A *position* counts these rows. *edges* are the first position of each symbol and one past the
-    last; *starts* are microseconds since 1970, *numbers* the columns from open to volume.
+    last; *numbers* are the columns from open to volume, as arrays that are made when they are asked
+    for: of most columns of many symbols only a few numbers are ever needed. Where all symbols have
+    bars at the same times, *is_even* says so and *times* are these, in microseconds since 1970.
     """
 
-    symbols: tuple[str, ...]
-    edges: Integers
-    starts: Integers
-    numbers: Mapping[str, Floats]
+    def __init__(self, frames: Mapping[str, pl.DataFrame], whole: pl.DataFrame) -> None:
+        """Take the *frames* of the symbols and the *whole* that they make."""
+        self.symbols = tuple(frames)
+        self.edges = np.cumsum([0, *(each.height for each in frames.values())], dtype=np.int64)
+        self.height = whole.height
+        self._whole = whole.with_columns(pl.col("timestamp").to_physical())
+        self.numbers: Mapping[str, Floats] = _Columns(self._whole)
+        first, *others = (frame["timestamp"] for frame in frames.values())
+        self.is_even = all(times.equals(first) for times in others)
+        self.times: Integers = first.to_physical().to_numpy() if self.is_even else self.starts[:0]
 
-    @property
-    def height(self) -> int:
-        """Rows over all symbols."""
-        return int(self.edges[-1])
+    @cached_property
+    def starts(self) -> Integers:
+        """When each bar began, in microseconds since 1970."""
+        return self._whole["timestamp"].to_numpy()
 
-    def is_even(self) -> bool:
-        """Tell whether all symbols have bars at the same times."""
-        count = len(self.symbols)
-        if count == 1:
-            return True
-        if not np.array_equal(self.edges, np.arange(count + 1) * self.edges[1]):
-            return False
-        times = self.starts.reshape(count, -1)
-        return bool((times == times[0]).all())
+    def column(self, name: str) -> Floats:
+        """Return a column that is not kept."""
+        return self._whole[name].to_numpy()
+
+    def at(self, name: str, positions: Integers) -> Floats:
+        """Return the numbers of a column at some *positions*."""
+        if len(self.symbols) == 1:
+            return self.numbers[name][positions]
+        return self._whole[name].gather(positions).to_numpy()
 
     def frame(self, index: int) -> pl.DataFrame:
         """Return the columns of one symbol."""
-        part = slice(int(self.edges[index]), int(self.edges[index + 1]))
-        numbers = {name: column[part] for name, column in self.numbers.items()}
-        return pl.DataFrame({"timestamp": self.starts[part], **numbers})
+        first, after = self.edges[index : index + 2].tolist()
+        return self._whole.slice(first, after - first)
+
+
+class _Columns(dict[str, "Floats"]):
+    """The columns of a frame as arrays, each made when it is asked for."""
+
+    def __init__(self, whole: pl.DataFrame) -> None:
+        super().__init__()
+        self._whole = whole
+
+    def __missing__(self, name: str) -> Floats:
+        self[name] = found = self._whole[name].to_numpy()
+        return found
 
 
 def stack(bars: Sequence[Bars]) -> Stack:
     """Return the frames of *bars*, none of them empty, on top of one another."""
-    heights = [each.frame.height for each in bars]
-    return Stack(
-        tuple(each.symbol for each in bars),
-        _edges(heights),
-        _joined(bars, "timestamp"),
-        {name: _joined(bars, name) for name in NUMBERS},
-    )
+    frames = {each.symbol: each.frame for each in bars}
+    return Stack(frames, _concatenated(frames))
 
 
-def _edges(heights: Sequence[int]) -> Integers:
-    """Return where each symbol begins, and where the last ends."""
-    return np.cumsum([0, *heights], dtype=np.int64)
-
-
-def _joined(bars: Sequence[Bars], column: str) -> NDArray[Any]:
-    """Return one column of all symbols; without a copy if there is only one."""
-    if len(bars) == 1:
-        return bars[0].frame[column].to_numpy()
-    return pl.concat([each.frame[column] for each in bars]).to_numpy()
+def _concatenated(frames: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+    """Return one frame of all *frames*, which share the memory."""
+    parts = list(frames.values())
+    return pl.concat(parts) if len(parts) > 1 else parts[0]
 
 
 def stack_at_once(data: Frames, *, name: str) -> Stack | None:
@@ -93,7 +100,7 @@ def stack_at_once(data: Frames, *, name: str) -> Stack | None:
     if frames is None:
         return None
     try:
-        whole = pl.concat(list(frames.values())) if len(frames) > 1 else next(iter(frames.values()))
+        whole = _concatenated(frames)
     except pl.exceptions.PolarsError:
         return None  # the frames differ in their columns
     if not _is_familiar(whole):
@@ -101,13 +108,8 @@ def stack_at_once(data: Frames, *, name: str) -> Stack | None:
     whole = whole.select(COLUMNS)
     if any(whole.null_count().row(0)):
         return None
-    found = Stack(
-        tuple(frames),
-        _edges([frame.height for frame in frames.values()]),
-        whole["timestamp"].to_physical().to_numpy(),
-        {column: whole[column].to_numpy() for column in NUMBERS},
-    )
-    return found if _is_ordered(found) and _is_sound(found.numbers) else None
+    found = Stack(frames, whole)
+    return found if _is_ordered(found) and _is_sound(whole) else None
 
 
 def _frames(data: Frames, name: str) -> dict[str, pl.DataFrame] | None:
@@ -143,36 +145,29 @@ def _is_familiar(frame: pl.DataFrame) -> bool:
 
 def _is_ordered(found: Stack) -> bool:
     """Tell whether each symbol's times go up."""
-    if len(found.symbols) > 1 and found.is_even():
-        return _goes_up(found.starts[: found.edges[1]], ())
-    return _goes_up(found.starts, found.edges[1:-1])
-
-
-def _goes_up(times: Integers, edges: Integers | tuple[()]) -> bool:
-    """Tell whether *times* go up at every step but those to the *edges*."""
+    times = found.times if found.is_even else found.starts
     up = times[1:] > times[:-1]
-    if len(edges):
-        up[np.asarray(edges) - 1] = True
+    if not found.is_even:
+        up[found.edges[1:-1] - 1] = True  # from one symbol to the next
     return bool(up.all())
 
 
-def _is_sound(numbers: Mapping[str, Floats]) -> bool:
-    """Tell whether all prices are above 0, within low and high, and all volumes possible.
-
-    What is not a number compares as false, so it is not sound.
-    """
-    columns = [numbers[name] for name in NUMBERS]
-    for first in range(0, columns[0].size, _BLOCK):
-        opened, high, low, close, volume = (each[first : first + _BLOCK] for each in columns)
-        if not (
-            low.min() >= SMALLEST
-            and high.max() < LARGEST
-            and (low <= opened).all()
-            and (opened <= high).all()
-            and (low <= close).all()
-            and (close <= high).all()
-            and volume.max() < LARGEST
-            and (volume.min() >= SMALLEST or ((volume >= SMALLEST) | (volume == 0)).all())
-        ):
-            return False
-    return True
+def _is_sound(frame: pl.DataFrame) -> bool:
+    """Tell whether all prices are above 0, within low and high, and all volumes possible."""
+    opened, high, low, close, volume = map(pl.col, NUMBERS)
+    # To Polars NaN is above all numbers: one in another price than the high fails a comparison.
+    wrong = frame.select(
+        a=high.is_nan().any(),
+        b=(low > opened).any(),
+        c=(opened > high).any(),
+        d=(low > close).any(),
+        e=(close > high).any(),
+        f=low.min() < SMALLEST,
+        g=high.max() >= LARGEST,
+        h=volume.is_nan().any(),
+        i=volume.max() >= LARGEST,
+        j=volume.min() < SMALLEST,
+    ).row(0)
+    if any(wrong[:-1]):
+        return False
+    return not wrong[-1] or not frame.select(((volume < SMALLEST) & (volume != 0)).any()).item()

@@ -57,7 +57,7 @@ class Tape:
         self.height = self.stack.height
         self.columns: Mapping[str, Floats] = _ByTime(self)
         self.is_float = all(source is None for source in self._exact)
-        self._is_even = self.stack.is_even()
+        self._is_even = self.stack.is_even
         self._width = len(self.symbols)
         self._length = int(self.stack.edges[1])
         self.interval = interval or self._inferred_interval()
@@ -65,7 +65,7 @@ class Tape:
 
     @cached_property
     def frames(self) -> dict[str, pl.DataFrame]:
-        """The bars of each symbol."""
+        """The bars of each symbol, times in microseconds."""
         return {symbol: self.stack.frame(index) for index, symbol in enumerate(self.symbols)}
 
     # From rows to positions in the stack and back. Where all symbols have the same times this is
@@ -125,7 +125,7 @@ class Tape:
     def starts(self) -> Integers:
         """When each row began, in microseconds since 1970."""
         if self._is_even:
-            times = self.stack.starts[: self._length]
+            times = self.stack.times
             return times if self._width == 1 else np.repeat(times, self._width)
         return self.stack.starts[self.order]
 
@@ -175,7 +175,7 @@ class Tape:
     def times(self) -> Integers:
         """The start of each slice, in microseconds since 1970."""
         if self._is_even:
-            return self.stack.starts[: self._length]
+            return self.stack.times
         return self.starts[self.slices[:-1]]
 
     def slice_of(self, rows: Integers) -> Integers:
@@ -186,23 +186,46 @@ class Tape:
 
     def start(self, row: int) -> datetime:
         """Return when the bar in *row* began."""
-        return instant(int(self.stack.starts[self._position(row)]))
+        return instant(
+            int(self.starts[row] if not self._is_even else self.times[row // self._width])
+        )
 
     def exact(self, row: int, column: str) -> Decimal:
         """Return a number as its exact decimal: a float stands for its shortest text."""
-        position = self._position(row)
         if self.is_float:
-            return Decimal(repr(self.stack.numbers[column].item(position)))
-        index = int(np.searchsorted(self.stack.edges, position, side="right")) - 1
-        source = self._exact[index]
+            return Decimal(repr(self._float(column, row)))
+        position = self._position(row)
+        symbol = int(np.searchsorted(self.stack.edges, position, side="right")) - 1
+        return self._exact_at(position, symbol, column)
+
+    def _float(self, column: str, row: int) -> float:
+        """Return a number of a row, from where the column is at hand."""
+        if column in self.columns:
+            return self.columns[column].item(row)
+        return self.stack.numbers[column].item(self._position(row))
+
+    def _exact_at(self, position: int, symbol: int, column: str) -> Decimal:
+        """Return the exact number at a *position* in the stack, which is one of *symbol*."""
+        source = self._exact[symbol]
         if source is None:
             return Decimal(repr(self.stack.numbers[column].item(position)))
-        return as_decimal(source[position - int(self.stack.edges[index]), column])
+        return as_decimal(source[position - int(self.stack.edges[symbol]), column])
+
+    def last(self, symbol: int, end: int) -> Decimal:
+        """Return the last close of a symbol before the row *end*; it has to have one."""
+        first, after = self.stack.edges[symbol : symbol + 2].tolist()
+        if end == self.height:
+            place = after - 1
+        elif self._is_even:
+            place = first + (end - symbol - 1) // self._width
+        else:
+            place = first + int(np.searchsorted(self.rows_of[symbol], end)) - 1
+        return self._exact_at(place, symbol, "close")
 
     def exact_many(self, rows: Integers, column: str) -> list[Decimal]:
         """Return the exact numbers of several *rows*."""
         if self.is_float:
-            values = self.stack.numbers[column][self.positions(rows)]
+            values = self.stack.at(column, self.positions(rows))
             return list(map(Decimal, map(repr, values.tolist())))
         return [self.exact(row, column) for row in rows.tolist()]
 
@@ -216,8 +239,11 @@ class _ByTime(dict[str, "Floats"]):
 
     def __missing__(self, name: str) -> Floats:
         tape = self._tape
-        column = tape.stack.numbers[name]
-        self[name] = found = column if len(tape.symbols) == 1 else column[tape.order]
+        if len(tape.symbols) == 1:
+            found = tape.stack.numbers[name]
+        else:
+            found = tape.stack.column(name)[tape.order]
+        self[name] = found
         return found
 
 

@@ -19,6 +19,7 @@ from rustybt.model.errors import InvalidValueError
 from rustybt.model.money import ONE, ZERO, add, is_multiple, multiply, subtract
 from rustybt.strategy.base import Strategy
 from rustybt.strategy.errors import StrategyError, StrategyFailedError
+from rustybt.strategy.plans import Switch, plan_of
 from rustybt.strategy.signals import Signals, TargetKind, as_signals
 
 if TYPE_CHECKING:
@@ -65,21 +66,31 @@ def find_changes(tape: Tape, strategy: Strategy) -> Changes:
     """Return where the targets of *strategy* change, over all symbols."""
     name = type(strategy).__name__
     signals = as_signals(strategy.signals(), name)
-    rows: list[Integers] = []
+    plan = plan_of(signals.target)
+    if isinstance(plan, Switch):
+        positions, targets = plan.changes(tape.stack.numbers["close"], tape.stack.edges)
+    else:
+        positions, targets = _evaluated(tape, signals, name)
+    rows = tape.rows_at(positions)
+    if len(tape.symbols) == 1:
+        return Changes(signals.kind, rows, targets)
+    order = np.argsort(rows, kind="stable")
+    return Changes(signals.kind, rows[order], targets[order])
+
+
+def _evaluated(tape: Tape, signals: Signals, strategy: str) -> tuple[Integers, Floats]:
+    """Return the positions in the stack after which the target changes, symbol by symbol."""
+    positions: list[Integers] = []
     targets: list[Floats] = []
     for index, symbol in enumerate(tape.symbols):
-        column = target_column(tape.frames[symbol], symbol, signals, name)
+        column = target_column(tape.stack.frame(index), symbol, signals, strategy)
         if column.null_count():
             column = column.forward_fill().fill_null(0.0)
         levels = column.to_numpy()
         changed = np.flatnonzero(np.diff(levels, prepend=0.0))
-        rows.append(tape.rows_of[index][changed])
+        positions.append(changed + tape.stack.edges[index])
         targets.append(levels[changed])
-    if len(rows) == 1:
-        return Changes(signals.kind, rows[0], targets[0])
-    joined = np.concatenate(rows)
-    order = np.argsort(joined, kind="stable")
-    return Changes(signals.kind, joined[order], np.concatenate(targets)[order])
+    return np.concatenate(positions), np.concatenate(targets)
 
 
 class Follower(Strategy):
@@ -152,7 +163,7 @@ def _follow_in_integers(changes: Changes, desk: Desk) -> bool:
     fill_rows = tape.following(changes.rows)
     places = _by_filling(fill_rows)
     rows = fill_rows[places]
-    opens = tape.stack.numbers["open"][tape.positions(rows)]
+    opens = tape.stack.at("open", tape.positions(rows))
     prices = scaled_floats(opens)
     if quantities is None or prices is None:
         return False

@@ -6,12 +6,14 @@ only: a row never depends on later ones.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
 from rustybt.strategy.indicators import TOLERANCE
+from rustybt.strategy.plans import LONGEST, Close, Mean, Planned, Switch, Turns, plan_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +25,8 @@ CLOSE = pl.col("close")
 
 def sma(period: int, of: pl.Expr = CLOSE) -> pl.Expr:
     """Return the mean of the last *period* values, null until there are as many."""
-    return of.rolling_mean(period)
+    mean = of.rolling_mean(period)
+    return Planned.of(mean, Mean(period - 1)) if of is CLOSE and 1 <= period <= LONGEST else mean
 
 
 def ema(period: int, of: pl.Expr = CLOSE) -> pl.Expr:
@@ -59,9 +62,19 @@ def crossing(fast: pl.Expr, slow: pl.Expr, tolerance: float = TOLERANCE) -> pl.E
 
     As :class:`~rustybt.strategy.indicators.Crossing`: from one strict side to the other in one bar.
     """
-    return pl.map_batches(
+    turns = pl.map_batches(
         [fast, slow], lambda both: pl.Series(_crossings(both, tolerance)), return_dtype=pl.Int8
     )
+    ours, other = _line(fast), _line(slow)
+    return (
+        turns if ours is None or other is None else Planned.of(turns, Turns(ours, other, tolerance))
+    )
+
+
+def _line(expression: pl.Expr) -> Close | Mean | None:
+    """Return the plan of a line, if there is one."""
+    plan = Close() if expression is CLOSE else plan_of(expression)
+    return plan if isinstance(plan, Close | Mean) else None
 
 
 def _side(both: Sequence[pl.Series], tolerance: float) -> NDArray[np.int8]:
@@ -93,9 +106,13 @@ def _crossings(both: Sequence[pl.Series], tolerance: float) -> NDArray[np.int8]:
 
 def switch(signal: pl.Expr, on: float, off: float = 0.0) -> pl.Expr:
     """Return *on* from where *signal* is 1 until it is -1, *off* from there; 0 before either."""
-    return signal.map_batches(
+    levels = signal.map_batches(
         lambda column: pl.Series(_switched(column, on, off)), return_dtype=pl.Float64
     )
+    turns = plan_of(signal)
+    if isinstance(turns, Turns) and math.isfinite(on) and math.isfinite(off):
+        return Planned.of(levels, Switch(turns, float(on), float(off)))
+    return levels
 
 
 def _switched(signal: pl.Series, on: float, off: float) -> NDArray[np.float64]:
