@@ -324,8 +324,9 @@ def _chunks(tape: Tape, progress: Callable[[int, int], object] | None) -> Iterat
 def _go_to_the_end(tape: Tape, desk: Desk) -> None:
     """Set the bars to the last ones there are: where on_stop looks from."""
     ends = tape.stack.edges[1:] - 1
-    columns = [tape.rows_at(ends), tape.stack.starts[ends]]
-    numbers = [tape.stack.numbers[name][ends] for name in NUMBERS]
+    rows = tape.rows_at(ends)
+    columns = [rows, tape.times[tape.slice_of(rows)]]
+    numbers = [tape.stack.at(name, ends) for name in NUMBERS]
     last = zip(desk.bars, *(column.tolist() for column in (*columns, *numbers)), strict=True)
     for bar, bar.row, bar.start, bar.open, bar.high, bar.low, bar.close, bar.volume in last:
         if bar.row == tape.height - 1:

@@ -97,7 +97,9 @@ class Result:
     @cached_property
     def final_equity(self) -> Decimal:
         """Cash and the value of all positions at the last close of each symbol."""
-        return self.equity_at(self._tape.slices.size - 2)
+        account = self._desk.account
+        held = dict(enumerate(account.positions))
+        return self._worth(account.cash, held, self._tape.height)
 
     @cached_property
     def fees(self) -> Decimal:
@@ -203,19 +205,21 @@ class Result:
 
     def equity_at(self, point: int) -> Decimal:
         """Return the exact equity at the close of the slice number *point*."""
-        account, tape, log = self._desk.account, self._tape, self._desk.account.log
-        end = int(tape.slices[point + 1])
+        log = self._desk.account.log
+        end = int(self._tape.slices[point + 1])
         count = bisect_left(log.rows, end)
         held: dict[int, Decimal] = {}
         for symbol, quantity in zip(log.symbols[:count], log.quantities, strict=False):
             held[symbol] = add(held.get(symbol, ZERO), quantity)
-        result = log.cash[count - 1] if count else self.initial_cash
+        return self._worth(log.cash[count - 1] if count else self.initial_cash, held, end)
+
+    def _worth(self, cash: Decimal, held: Mapping[int, Decimal], end: int) -> Decimal:
+        """Return *cash* and the value of what is *held* at the last closes before the row *end*."""
+        tape, multipliers = self._tape, self._desk.account.multipliers
         for symbol, units in held.items():
             if units:
-                rows = tape.rows_of[symbol]
-                price = tape.exact(int(rows[int(np.searchsorted(rows, end)) - 1]), "close")
-                result = add(result, product(units, price, account.multipliers[symbol]))
-        return result
+                cash = add(cash, product(units, tape.last(symbol, end), multipliers[symbol]))
+        return cash
 
     @cached_property
     def performance(self) -> Performance | None:
