@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
+from itertools import accumulate
 from typing import Any
 
 import pytest
@@ -132,6 +133,38 @@ def the_youngest_units_are_closed_first(engine: EngineUnderTest) -> None:
     engine.edit(LOTS, add.format(""), add.format("left"))
 
 
+@ready.validation("7.2.2")
+@pytest.mark.parametrize("quick", [True, False], ids=["at the open", "through matching"])
+def test_a_strategy_sees_what_it_holds(
+    engine: EngineUnderTest, evidence: Evidence, quick: bool
+) -> None:
+    """After every bar a running strategy holds the sum of what it has traded, and no remainder."""
+    told = {str(number): list(_said(quantity)) for number, (_, quantity, _) in enumerate(LIFE)}
+    run = {"bars": {"X": _bars(100, len(LIFE) + 1)}, "told": {"X": told}, "shortcut": quick}
+    (seen,) = engine.run("backtest", runs=[run])
+    sums = accumulate((fraction(quantity) for _, quantity, _ in LIFE), initial=Fraction(0))
+    compared = Comparison()
+    names = ["nothing", *(name for name, _, _ in LIFE)]
+    for name, held, expected in zip(names, seen["held"], sums, strict=True):
+        compared.hold(f"held after {name}", held["X"], expected)
+    evidence.record("steps", [name for name, _, _ in LIFE])
+    evidence.expect("fills", len(LIFE), observed=len(seen["fills"]))
+    evidence.expect("positions at the end", {}, observed=seen["positions"])
+    evidence.expect("first figure that differs", "none", observed=compared.first)
+    evidence.meets("difference", observed=compared.difference)
+
+
+@test_a_strategy_sees_what_it_holds.fails_when
+def the_account_adds_floats(engine: EngineUnderTest) -> None:
+    """A position that was closed keeps what floats leave over."""
+    engine.edit(
+        "rustybt/engine/account.py",
+        "self.positions[symbol] = add(self.positions[symbol], quantity)",
+        "self.positions[symbol] = "
+        "type(quantity)(repr(float(self.positions[symbol]) + float(quantity)))",
+    )
+
+
 # -- 7.2.4 signals ---------------------------------------------------------------------------
 
 BARS = 12
@@ -192,7 +225,7 @@ def test_signals_become_orders(engine: EngineUnderTest, evidence: Evidence, way:
         evidence.expect("orders", _orders(sent), observed=sorted(seen["sent"]))
 
 
-def _bars(base: int) -> list[list[str]]:
+def _bars(base: int, count: int = BARS) -> list[list[str]]:
     """Return bars whose opens are all different, so that a late fill has another price."""
     return [
         [
@@ -203,7 +236,7 @@ def _bars(base: int) -> list[list[str]]:
             f"{base + n}.75",
             "1000",
         ]
-        for n in range(BARS)
+        for n in range(count)
     ]
 
 
@@ -217,13 +250,13 @@ def _fills(
 ) -> list[list[object]]:
     """Return the fills that *sent* has to give: at the open of the bar after the signal's."""
     return sorted(
-        [_second(number + 1), symbol, *_sided(quantity), bars[symbol][number + 1][1]]
+        [_second(number + 1), symbol, *_said(quantity), bars[symbol][number + 1][1]]
         for symbol, orders in sent.items()
         for number, quantity in orders.items()
     )
 
 
-def _sided(quantity: str) -> tuple[str, str]:
+def _said(quantity: str) -> tuple[str, str]:
     return ("sell", quantity[1:]) if quantity.startswith("-") else ("buy", quantity)
 
 
