@@ -298,10 +298,16 @@ CHANGED_SEEDS = BACKTEST_SEEDS[:4]
 def test_backtests_follow_their_inputs(engine: EngineUnderTest, evidence: Evidence) -> None:
     """Other bars, another rule, other costs: each changes fills or equity."""
     plain = {f"bars {seed}": _backtest(seed) for seed in BACKTEST_SEEDS}
+    plain |= {f"column over bars {seed}": _column(seed) for seed in CHANGED_SEEDS}
     changed = {
         f"bars {seed}, other {name}": _backtest(seed) | change
         for seed in CHANGED_SEEDS
         for name, change in BACKTEST_CHANGES.items()
+    }
+    changed |= {
+        f"column over bars {seed}, other {name}": _column(seed) | BACKTEST_CHANGES[name]
+        for seed in CHANGED_SEEDS
+        for name in ("cash", "commission", "slippage")
     }
     others = {f"bars {seed}, other rule": _backtest(seed, "0.4") for seed in CHANGED_SEEDS}
     again = {f"bars {seed}, again": _backtest(seed) for seed in CHANGED_SEEDS}
@@ -341,6 +347,12 @@ def _backtest(seed: int, share: str = "0.6") -> dict[str, Any]:
         rows.append([day.isoformat(), *prices, "1000000"])
     told = {str(n): ["share", share if n % 10 < 5 else "0"] for n in range(0, 40, 5)}
     return {"bars": {"X": rows}, "told": {"X": told}, "commission": "5", "lot": "1"}
+
+
+def _column(seed: int) -> dict[str, Any]:
+    """Return a backtest over the same bars of a strategy that says its targets as a column."""
+    told = {str(n): ["target", "70" if n % 10 < 5 else "-20"] for n in range(0, 40, 5)}
+    return _backtest(seed) | {"told": {"X": told}, "path": "signals", "floats": True}
 
 
 @test_backtests_follow_their_inputs.fails_when
