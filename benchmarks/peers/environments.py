@@ -55,13 +55,10 @@ def environment_of(peer: Peer, cache: Path, source: Path, commit: str) -> Enviro
     if not (folder / _READY).is_file():
         shutil.rmtree(folder, ignore_errors=True)
         folder.parent.mkdir(parents=True, exist_ok=True)
-        _make(folder, python)
-        if peer.is_ours:
-            with tempfile.TemporaryDirectory() as tree:
-                _export(source, commit, Path(tree))
-                _install(folder, [tree])
-        else:
-            _install(folder, peer.packages)
+        with tempfile.TemporaryDirectory() as tree:
+            packages = peer.packages or (_export(source, commit, Path(tree)),)
+            _make(folder, python)
+            _install(folder, packages)
         (folder / _READY).write_text(json.dumps(_versions(folder)), "utf-8")
     versions = json.loads((folder / _READY).read_text("utf-8"))
     return Environment(_interpreter(folder), version, versions)
@@ -99,13 +96,14 @@ def _install(folder: Path, packages: Sequence[str]) -> None:
         _do((python, "-m", "pip", "install", "--quiet", *packages))
 
 
-def _export(source: Path, commit: str, target: Path) -> None:
+def _export(source: Path, commit: str, target: Path) -> str:
     """Write the files of *commit* into *target*: what is not committed is not measured."""
     archive = target / "tree.tar"
     _do(("git", "-C", str(source), "archive", "--output", str(archive), commit))
     with tarfile.open(archive) as tar:
         tar.extractall(target, filter="data")
     archive.unlink()
+    return str(target)
 
 
 def _versions(folder: Path) -> dict[str, str]:

@@ -56,6 +56,8 @@ def run_engine(
         if done.returncode != 0:
             reason = last_line(done.stderr) or f"exit code {done.returncode}"
             return Run(FAILED, reason, wall, {})
+        if not answer.is_file():
+            return Run(FAILED, "no answer", wall, {})
         return Run(OK, "", wall, json.loads(answer.read_text("utf-8")))
 
 
@@ -64,7 +66,8 @@ def judged(run: Run, expected: Expected, tolerance: Decimal) -> Run:
     if run.status != OK:
         return run
     equity, fills = Decimal(run.answer["equity_cents"]) / 100, run.answer["fills"]
-    if abs(equity - expected.equity) <= tolerance and fills == expected.fills:
+    agrees = equity.is_finite() and abs(equity - expected.equity) <= tolerance
+    if agrees and fills == expected.fills:
         return run
     reason = (
         f"{equity} after {fills} fills; expected {expected.equity} after {expected.fills},"

@@ -48,7 +48,9 @@ def _backtest_case(symbols: int, bars: int, strategy: type[Strategy]) -> Case:
     frames = workload.series(symbols, bars)
 
     exact, twin = workload.run(strategy, frames), run_floats(frames)
-    _demand_same("float", exact, twin.final_equity, len(twin.trades))
+    ends = (float(exact.final_equity), len(exact.fills))
+    same = len(twin.trades) == ends[1] and _close(twin.final_equity, ends[0])
+    demand("float", (twin.final_equity, len(twin.trades)), ends, agrees=same)
     return Case(
         name=f"{symbols}x{bars}",
         unit="bars",
@@ -69,9 +71,8 @@ def signal_cases(size: int) -> list[Case]:
 
     frames = workload.series(1, max(size, _LEAST))
     by_bars, by_column = (workload.run(kind, frames) for kind in (workload.Bars, workload.Column))
-    if by_bars.fills != by_column.fills:
-        raise BenchmarkError("the signal path and the callback path differ in their fills")
-    _demand_same("signals", by_bars, float(by_column.final_equity), len(by_column.fills))
+    ends = [(each.final_equity, len(each.fills)) for each in (by_bars, by_column)]
+    demand("signals", ends[1], ends[0], agrees=by_bars.fills == by_column.fills)
     return [
         Case(
             name=f"1x{by_bars.bars}",
@@ -96,12 +97,10 @@ def ledger_cases(size: int) -> list[Case]:
     expected = booking.expected_cash(fills)
     for method in booking.METHODS:
         cash = booking.book(fills, method)
-        if cash != expected:
-            raise BenchmarkError(f"the ledger has cash of {cash}", expected=str(expected))
-    loop = booking.bare(booking.plain(fills))
-    if abs(loop - float(expected)) > abs(float(expected)) * _CLOSE_ENOUGH:
-        raise BenchmarkError(f"the loop of floats has cash of {loop}", expected=str(expected))
+        demand(method.value, cash, expected, agrees=cash == expected)
     rows = booking.plain(fills)
+    loop = booking.bare(rows)
+    demand("bare", loop, expected, agrees=_close(loop, float(expected)))
     average, lots = booking.METHODS
     return [
         Case(
@@ -124,15 +123,19 @@ def _facts(result: Result) -> dict[str, object]:
     return {"fills": len(result.fills), "final_equity": f"{result.final_equity.normalize():f}"}
 
 
-def _demand_same(name: str, exact: Result, equity: float, fills: int) -> None:
-    """Raise unless another run ended as *exact* did, up to the rounding of floats."""
-    wanted = float(exact.final_equity)
-    if fills != len(exact.fills) or abs(equity - wanted) > wanted * _CLOSE_ENOUGH:
+def demand(name: str, found: object, expected: object, *, agrees: bool) -> None:
+    """Raise unless what the *name* way *found* agrees with what was *expected* of it."""
+    if not agrees:
         raise BenchmarkError(
-            f"the {name} run ended with {equity} after {fills} fills",
-            expected=f"{exact.final_equity} after {len(exact.fills)}",
-            remedy="measure nothing before both agree",
+            f"the {name} run ended with {found}",
+            expected=str(expected),
+            remedy="find out which is right; until both agree nothing is measured",
         )
+
+
+def _close(one: float, other: float) -> bool:
+    """Tell whether two numbers are equal up to the rounding of floats."""
+    return abs(one - other) <= abs(other) * _CLOSE_ENOUGH
 
 
 SUITES: Final[Mapping[str, Suite]] = {
