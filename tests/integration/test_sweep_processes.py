@@ -165,7 +165,7 @@ def test_what_other_processes_cannot_find_is_refused(file: Path) -> None:
             """Do nothing."""
 
     class Free:
-        def total(self, traded: object) -> Decimal:
+        def total(self, _: object) -> Decimal:
             return Decimal(0)
 
     with pytest.raises(SweepError, match="Local cannot be found by other processes"):

@@ -11,6 +11,7 @@ from rustybt.engine.sweep.errors import SweepError
 from rustybt.engine.sweep.job import Job
 from rustybt.engine.sweep.shipment import pack_bytes
 from rustybt.engine.sweep.task import Outcome
+from rustybt.strategy.loader import described
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -67,34 +68,50 @@ class Cluster:
         self._client.close()
 
     def outcomes(self, tasks: Sequence[Task]) -> Iterator[Outcome]:
-        """Run *tasks* and yield the outcomes as they come."""
-        job = self._client.scatter(self._job, broadcast=True, hash=False)
+        """Run *tasks* and yield the outcomes as they come.
+
+        A worker that dies takes others' work with it, so what was given up is run again, last and
+        one at a time, before it is reported as lost.
+        """
         cores = max(1, sum(self._client.ncores().values()))
         size = max(1, min(_CHUNK, len(tasks) // (4 * cores)))
         chunks = [tasks[first : first + size] for first in range(0, len(tasks), size)]
-        sent = {self._submit(job, chunk): chunk for chunk in chunks}
-        arriving = self._dask.as_completed(list(sent))
-        for future in arriving:
-            chunk = sent.pop(future)
-            if future.status == "finished":
-                yield from future.result()
-            elif len(chunk) > 1:  # one of them took the others with it: each alone, then
-                again = {self._submit(job, [task]): [task] for task in chunk}
-                sent |= again
-                arriving.update(list(again))
+        job = self._scattered()
+        sent = {self._submitted(job, chunk): chunk for chunk in chunks}
+        doubtful: list[Task] = []
+        for future in self._dask.as_completed(list(sent), loop=self._client.loop):
+            answer = _answer(future)
+            if isinstance(answer, Exception):
+                doubtful += sent[future]
             else:
-                yield _lost(chunk[0], future)
+                yield from answer
+        for task in doubtful:
+            yield self._alone(task)
 
-    def _submit(self, job: Any, tasks: Sequence[Task]) -> Any:
-        """Send *tasks*."""
+    def _scattered(self) -> Any:
+        """Return the job as all workers have it in memory."""
+        return self._client.scatter(self._job, broadcast=True, hash=False)
+
+    def _submitted(self, job: Any, tasks: Sequence[Task]) -> Any:
+        """Send *tasks*; return their future."""
         return self._client.submit(run_tasks, job, list(tasks), pure=False)
 
+    def _alone(self, task: Task) -> Outcome:
+        """Return the outcome of a *task* that was given up, trying it once more and alone."""
+        answer = _answer(self._submitted(self._scattered(), [task]))
+        if isinstance(answer, Exception):
+            error = f"the cluster gave it up: {described(answer)}"
+            return Outcome(task.number, task.part, None, error, lost=True)
+        return answer[0]
 
-def _lost(task: Task, future: Any) -> Outcome:
-    """Return the outcome of a *task* that the cluster gave up."""
-    error = future.exception() if future.status == "error" else None
-    cause = str(error) or type(error).__name__ if error else future.status
-    return Outcome(task.number, task.part, None, f"the cluster gave it up: {cause}", lost=True)
+
+def _answer(future: Any) -> list[Outcome] | Exception:
+    """Return what came back, or why nothing did."""
+    try:
+        found: list[Outcome] = future.result()
+    except Exception as error:  # noqa: BLE001 - whatever ends a process far away
+        return error
+    return found
 
 
 def run_tasks(job: Job, tasks: Sequence[Task]) -> list[Outcome]:
