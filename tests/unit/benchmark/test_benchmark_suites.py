@@ -115,7 +115,7 @@ def test_the_suite_has_a_size_of_its_own() -> None:
 def test_a_run_that_ends_otherwise_is_refused() -> None:
     """A yardstick that does something else measures nothing."""
     demand("float", 1.0, 1, agrees=True)
-    with pytest.raises(BenchmarkError, match="the float run ended with 2.0; expected 1; to fix it"):
+    with pytest.raises(BenchmarkError, match=r"float run ended with 2\.0; expected 1;"):
         demand("float", 2.0, 1, agrees=False)
 
 
