@@ -15,6 +15,7 @@ import pytest
 if TYPE_CHECKING:
     from pytest_rustybt_ready import Subject
     from readiness_tests.engine import EngineUnderTest
+    from readiness_tests.host import Host
     from readiness_tests.subjects import Checkout, Deployment
 
 SANDBOX_KEY = pytest.StashKey[Path]()
@@ -145,3 +146,11 @@ def engine(request: pytest.FixtureRequest, proving: bool, tmp_path: Path) -> Eng
         return EngineUnderTest(request.config.rootpath)
     pristine: Path = request.getfixturevalue("pristine_engine")
     return EngineUnderTest(copy_engine(pristine, tmp_path / "engine"), throwaway=True)
+
+
+@pytest.fixture
+def host(proving: bool, tmp_path: Path) -> Host:
+    """Return the machine that this runs on, or in a proof a description that may be changed."""
+    from readiness_tests.host import Host, described_host
+
+    return described_host(tmp_path / "host") if proving else Host()

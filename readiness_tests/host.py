@@ -14,6 +14,7 @@ from pathlib import Path
 
 GB = 10**9
 KIB = 1024
+MIB = 1024 * KIB
 CONTROL_GROUPS = "sys/fs/cgroup"
 
 

@@ -3,29 +3,21 @@
 from __future__ import annotations
 
 import random
-import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pytest_rustybt_ready import Evidence, ready
+from readiness_tests.controls import set_setting
 from readiness_tests.engine import EngineUnderTest
-from readiness_tests.host import CONTROL_GROUPS, DISK, GB, Host, described_host
+from readiness_tests.host import CONTROL_GROUPS, DISK, GB, Host
 from readiness_tests.line import NearVenue, ask, remote_venues
 from readiness_tests.reckoning import Account, Books, Comparison, Trading
 from readiness_tests.subjects import Deployment
-
-
-@pytest.fixture
-def host(proving: bool, tmp_path: Path) -> Host:
-    """Return the machine that this runs on, or in a proof a description that may be changed."""
-    return described_host(tmp_path / "host") if proving else Host()
-
 
 # -- 4.2.1 the host --------------------------------------------------------------------------
 
@@ -106,7 +98,7 @@ def near_venue(proving: bool, deployment: Deployment) -> Iterator[NearVenue | No
     if not proving:
         yield None
         return
-    _set(deployment, "DATA_SOURCE", "ccxt:binance")
+    set_setting(deployment, "DATA_SOURCE", "ccxt:binance")
     venue = NearVenue()
     yield venue
     venue.close()
@@ -161,20 +153,13 @@ def test_there_are_no_more_workers_than_cores(
 @test_there_are_no_more_workers_than_cores.fails_when
 def there_are_ten_times_as_many_workers(deployment: Deployment, host: Host) -> None:
     """Ten workers share a core."""
-    _set(deployment, "NUM_WORKERS", str(int(host.cores()) * 10))
+    set_setting(deployment, "NUM_WORKERS", str(int(host.cores()) * 10))
 
 
 @test_there_are_no_more_workers_than_cores.fails_when
 def a_container_takes_cores_away(host: Host) -> None:
     """One worker is left with half a processor."""
     (host.root / CONTROL_GROUPS / "cpu.max").write_text("50000 100000\n", "utf-8")
-
-
-def _set(deployment: Deployment, key: str, value: str) -> None:
-    """Let the deployment's settings say *value* for *key* (controls)."""
-    env = deployment.home.env_file
-    kept = re.sub(rf"(?m)^{key}=.*\n?", "", env.read_text("utf-8"))
-    env.write_text(f"{kept.rstrip()}\n{key}={value}\n", "utf-8")
 
 
 # -- 4.3.5 many positions --------------------------------------------------------------------
