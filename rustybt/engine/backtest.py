@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from itertools import chain, islice
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 from rustybt.engine.blame import blaming
@@ -19,7 +20,7 @@ from rustybt.engine.wishes import FINEST
 from rustybt.execution.costs import NoCommission, NoSlippage
 from rustybt.execution.rules import FillPolicy, MatchingRules
 from rustybt.model.instrument import Instrument, InstrumentKind
-from rustybt.model.money import ZERO, decimal
+from rustybt.model.money import ONE, ZERO, decimal
 from rustybt.strategy.base import Strategy
 from rustybt.strategy.state import dump_state, load_state
 
@@ -64,7 +65,7 @@ class Backtest:
     *actions* are dividends, splits and funding (see :mod:`rustybt.engine.actions`), *costs* what
     borrowing and funding cost a day, *margin* is what follows when equity falls below the
     maintenance margin of the instruments; with it, no order may need more initial margin than
-    there is equity.
+    there is equity. *margins* are the initial and the maintenance margin of other symbols.
 
     *path* is ``callback`` (every bar goes to the hooks), ``signals`` (only the rows where a target
     changes are visited; no hook but on_start and on_stop is called) or ``auto``: signals if the
@@ -96,7 +97,9 @@ class Backtest:
         actions: pl.DataFrame | None = None,
         costs: HoldingCosts | None = None,
         margin: MarginPolicy | str | None = None,
+        margins: tuple[Decimal, Decimal] = (ONE, ONE),
     ) -> None:
+        self._margins = margins
         self._actions, self._costs, self._margin = actions, costs, margin
         self._strategy = strategy() if isinstance(strategy, type) else strategy
         self._data = data
@@ -215,6 +218,8 @@ class Backtest:
                 tick=FINEST,
                 lot=self._lot,
                 kind=InstrumentKind.EQUITY,
+                initial_margin=self._margins[0],
+                maintenance_margin=self._margins[1],
             )
             for symbol in symbols
         }
@@ -286,24 +291,35 @@ def _after_bar(desk: Desk, strategy: Strategy, bar: StrategyBar) -> Callable[[St
 def _walk_many(tape: Tape, desk: Desk, strategy: Strategy, rows: Iterator[Row]) -> None:
     """Walk the bars of several symbols, one instant after the other."""
     bars = desk.bars
+    everyone = MappingProxyType({bar.symbol: bar for bar in bars})
     on_bar = strategy.on_bar if _has(strategy, "on_bar") else None
     on_bars = strategy.on_bars if _has(strategy, "on_bars") else None
     first = 0
+    bar: StrategyBar
     for last in tape.slices[1:].tolist():
         if desk.active:
             desk.open_slice(first, last)
-        closed = []
-        for row, symbol, start, opened, high, low, close, volume in islice(rows, last - first):
-            bar = bars[symbol]
-            bar.row, bar.start, bar.volume = row, start, volume
-            bar.open, bar.high, bar.low, bar.close = opened, high, low, close
-            closed.append(bar)
+        part = list(islice(rows, last - first))
+        all_there = len(part) == len(bars)
+        closed = bars if all_there else [bars[row[1]] for row in part]
+        # As with a single symbol, the fields are the loop's own targets.
+        for bar, (  # noqa: B007 - it is used, in the targets after it
+            bar.row,
+            _,
+            bar.start,
+            bar.open,
+            bar.high,
+            bar.low,
+            bar.close,
+            bar.volume,
+        ) in zip(closed, part, strict=True):
+            pass
         desk.base = closed[0]
         if on_bar is not None:
             for bar in closed:
                 on_bar(bar)
         if on_bars is not None:
-            on_bars({bar.symbol: bar for bar in closed})
+            on_bars(everyone if all_there else {bar.symbol: bar for bar in closed})
         if desk.fills_at_once:
             desk.report()
         first = last

@@ -22,8 +22,8 @@ from rustybt.accounting.performance import (
 from rustybt.accounting.trades import round_trips
 from rustybt.engine import frames
 from rustybt.engine.curve import equity_curve, periods_per_year
+from rustybt.engine.fills import Fills
 from rustybt.model.event import CashMoved
-from rustybt.model.fill import Fill
 from rustybt.model.money import ZERO, add, divide, product, subtract, total
 from rustybt.strategy.bar import instant
 
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from rustybt.engine.tape import Floats
     from rustybt.engine.wishes import Refusal
     from rustybt.model.event import BookEntry
+    from rustybt.model.fill import Fill
     from rustybt.strategy.parameters import Parameter
     from rustybt.strategy.state import State
 
@@ -115,9 +116,9 @@ class Result:
         return add(self.final_equity, self.initial_cash.copy_negate())
 
     @cached_property
-    def fills(self) -> tuple[Fill, ...]:
+    def fills(self) -> Fills:
         """All fills, in order."""
-        return tuple(fact for fact in self.facts if isinstance(fact, Fill))
+        return Fills(self._desk.account.log, self.symbols)
 
     @cached_property
     def facts(self) -> tuple[Fill | BookEntry, ...]:

@@ -32,7 +32,7 @@ def _check_period(period: int, least: int = 1) -> int:
 class SMA:
     """Simple moving average: the mean of the last *period* values."""
 
-    __slots__ = ("_index", "_ready", "_sum", "_window", "period", "value")
+    __slots__ = ("_count", "_index", "_sum", "_window", "period", "value")
 
     def __init__(self, period: int) -> None:
         self.period = _check_period(period)
@@ -40,7 +40,7 @@ class SMA:
         self._window = [0.0] * period
         self._index = 0
         self._sum = 0.0
-        self._ready = False
+        self._count = NAN  # the period, once there are so many values: a mean is nan until then
 
     def update(self, value: float) -> float:
         """Take the next *value*; return the mean."""
@@ -48,18 +48,17 @@ class SMA:
             return self.value
         index = self._index
         window = self._window
-        self._sum += value - window[index]
+        self._sum = total = self._sum + (value - window[index])
         window[index] = value
         index += 1
         if index == self.period:
-            index = 0
-            self._ready = True
             # Once a round the sum is taken anew, so that rounding errors never pile up.
-            self._sum = math.fsum(window)
+            self._sum = total = math.fsum(window)
+            self._count = index
+            index = 0
         self._index = index
-        if self._ready:
-            self.value = self._sum / self.period
-        return self.value
+        self.value = mean = total / self._count
+        return mean
 
 
 class EMA:
@@ -269,7 +268,16 @@ class Crossing:
     def update(self, fast: float, slow: float) -> int:
         """Return 1 if *fast* has just come out above *slow*, -1 if below, otherwise 0."""
         before = self._side
-        self._side = side = compare(fast, slow, self.tolerance)
+        difference = fast - slow
+        # As compare() does it, here without a call: the larger of two sizes is that of the larger
+        # number or that of the smaller one, turned.
+        if difference > 0.0:
+            side = 1 if difference > self.tolerance * (fast if fast > -slow else -slow) else 0
+        elif difference < 0.0:
+            side = -1 if -difference > self.tolerance * (slow if slow > -fast else -fast) else 0
+        else:
+            side = 0
+        self._side = side
         return side if side + before == 0 else 0
 
 
