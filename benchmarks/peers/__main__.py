@@ -6,8 +6,9 @@
 
 ``run`` makes an environment for each engine (outside of the tree, kept for the next time), lets
 them take turns, and holds every final equity against an exact reference. It ends with 1 if one is
-wrong, fails or cannot be installed, and writes the record in any case. The page is made from the
-record by ``python -m benchmarks.pages``.
+wrong, fails or cannot be installed, and writes the record in any case; cases that were measured
+before with the same releases on the same machine stay in it. The page is made from the record by
+``python -m benchmarks.pages``.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.peers.cases import CASES, Case, case_of
-from benchmarks.peers.comparing import Plan, compare, described, warm_up, workload
+from benchmarks.peers.comparing import Plan, compare, described, merged, warm_up, workload
 from benchmarks.peers.environments import (
     Environment,
     NotInstalledError,
@@ -30,7 +31,8 @@ from benchmarks.peers.environments import (
 from benchmarks.peers.peers import PEERS, Peer
 from benchmarks.peers.running import OK
 from rustybt.benchmark.checkout import checkout_of
-from rustybt.benchmark.record import heading, to_json
+from rustybt.benchmark.record import heading, read_record, to_json
+from rustybt.cli import exit_code_of
 from rustybt.files import write_atomic
 
 ROOT = Path(__file__).parents[2]
@@ -113,18 +115,22 @@ def _run(
     options: argparse.Namespace, installed: dict[Peer, Environment | str], commit: str | None
 ) -> bool:
     """Compare; return whether everything ended as it has to."""
-    plan = Plan(rounds=options.rounds, timeout=options.timeout, slow=options.slow)
+    now = heading(datetime.now(UTC))
+    old = _old(options.record)
     # What is measured is the commit, exported: changes that are not in it do not count.
-    head = {**heading(datetime.now(UTC)), "commit": commit, "dirty": False, "suite": "peers"}
-    head |= {
-        "rounds": plan.rounds,
-        "slow_seconds": plan.slow,
+    measured = {"utc": now["utc"], "version": now["version"], "commit": commit, "dirty": False}
+    plan = Plan(rounds=options.rounds, timeout=options.timeout, slow=options.slow, head=measured)
+    head = {
+        "schema": now["schema"],
+        "suite": "peers",
+        "host": now["host"],
         "workload": workload(),
         "peers": described(installed),
     }
 
     def save(cases: list[dict[str, Any]]) -> None:
-        write_atomic(options.record, to_json({**head, "cases": cases}), mode=0o644)
+        new = {**head, "cases": cases}
+        write_atomic(options.record, to_json(merged(old, new) if old else new), mode=0o644)
 
     warm_up(installed, plan)
     cases = compare(options.case or CASES, installed, plan, save=save, say=say)
@@ -133,5 +139,15 @@ def _run(
     return all(result["status"] == OK for result in results)
 
 
-if __name__ == "__main__":
+def _old(path: Path) -> dict[str, Any] | None:
+    """Return the record that is there already; raise if it is none."""
+    return read_record(path) if path.exists() else None
+
+
+def command() -> None:
+    """Run the command line and exit."""
     sys.exit(main())
+
+
+if __name__ == "__main__":
+    sys.exit(exit_code_of(command))

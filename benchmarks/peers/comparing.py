@@ -48,12 +48,14 @@ class Tally:
 class Plan:
     """What to do: how many *rounds*, how long one process may take, and from when on it is slow.
 
-    A slow engine has one round only. Times are in seconds.
+    A slow engine has one round only. Times are in seconds. *head* is what the record of every case
+    says of the run: when, on which commit.
     """
 
     rounds: int
     timeout: float
     slow: float
+    head: Mapping[str, Any] = field(default_factory=dict)
 
 
 def compare(
@@ -86,7 +88,11 @@ def compare(
                     run = run_engine(peer, environment, case, prices, plan.timeout)
                     tally.count(number, judged(run, expected[peer], peer.tolerance))
                     say(_line(case, peer, number, tally, run))
-                records[-1] = _case_record(case, asked, expected, tallies)
+                measured = {**plan.head, "rounds": plan.rounds, "slow_seconds": plan.slow}
+                records[-1] = {
+                    **_case_record(case, asked, expected, tallies),
+                    "measured": measured,
+                }
                 save(records)
     return records
 
@@ -219,6 +225,21 @@ def _description(peer: Peer, environment: Environment | str) -> dict[str, Any]:
             name: environment.versions[name] for name in SHOWN if name in environment.versions
         },
     }
+
+
+def merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the record *new* with the cases of *old* that it has not measured again.
+
+    Only what was measured on the same machine, with the same work and the same releases, stands
+    beside what is new; otherwise *old* is dropped.
+    """
+    peers = {**old["peers"], **new["peers"]}
+    same = all(old[name] == new[name] for name in ("host", "workload"))
+    if not same or any(peers[name] != about for name, about in old["peers"].items()):
+        return dict(new)
+    cases = {case["name"]: case for case in (*old["cases"], *new["cases"])}
+    ordered = sorted(cases.values(), key=lambda case: (case["symbols"], case["bars"]))
+    return {**new, "peers": peers, "cases": ordered}
 
 
 def workload() -> dict[str, Any]:

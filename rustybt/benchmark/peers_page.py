@@ -23,6 +23,12 @@ _MANNER = (
     " only where they agree."
 )
 
+_PHASES = (
+    "*Run* is from the bars in the engine's own kind of object to the final equity, the first time"
+    " in a process; *warm* the second time in the same process; *wall* the whole process with its"
+    " imports and the making of those objects. All are medians over the rounds."
+)
+
 
 def peers_page(record: Record) -> str:
     """Return the page."""
@@ -32,12 +38,11 @@ def peers_page(record: Record) -> str:
         "# Other engines on the same bars",
         _MANNER,
         _strategy(work),
-        f"```console\n$ python -m benchmarks.peers run --rounds {record['rounds']}\n```",
-        about(record),
-        _phases(record["slow_seconds"]),
+        "```console\n$ python -m benchmarks.peers run\n```",
+        _PHASES,
     ]
     for case in record["cases"]:
-        parts += _case(case, peers)
+        parts += _case(case, peers, about({**case["measured"], "host": record["host"]}))
     parts += ["## The engines", _engines(peers), _missing(peers)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -52,17 +57,7 @@ def _strategy(work: Mapping[str, Any]) -> str:
     )
 
 
-def _phases(slow: float) -> str:
-    """Return what is timed."""
-    return (
-        "*Run* is from the bars in the engine's own kind of object to the final equity, the first"
-        " time in a process; *warm* the second time in the same process; *wall* the whole process"
-        " with its imports and the making of those objects. All are medians over the rounds; an"
-        f" engine whose process took longer than {slow:g} s has one round."
-    )
-
-
-def _case(case: Mapping[str, Any], peers: Mapping[str, Any]) -> list[str]:
+def _case(case: Mapping[str, Any], peers: Mapping[str, Any], where: str) -> list[str]:
     """Return the tables of one case."""
     columns = ["", "run", "bars per second", "warm", "wall", "peak memory", "rounds"]
     rows, slower, notes = [], [], []
@@ -76,9 +71,12 @@ def _case(case: Mapping[str, Any], peers: Mapping[str, Any]) -> list[str]:
         if not peers[name]["ours"]:
             slower.append([title, *_ratios(result["ratios"]), _end(result, case["expected"])])
     expected = case["expected"]
+    measured = case["measured"]
+    slow = f"an engine whose process took longer than {measured['slow_seconds']:g} s"
     parts = [
         f"## {_grouped(case['symbols'])} x {_grouped(case['bars'])} bars",
         f"By the rules as asked for: equity {expected['equity']} after {expected['fills']} fills.",
+        f"{where} {measured['rounds']} rounds; {slow} has one.",
         table(columns, rows),
     ]
     if slower:

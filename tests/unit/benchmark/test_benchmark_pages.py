@@ -92,10 +92,9 @@ def peers_record() -> dict[str, Any]:
     warm = result(0.001)
     warm["median"]["warm_seconds"] = 0.0005
     return {
-        **HEAD,
+        "schema": 1,
         "suite": "peers",
-        "rounds": 3,
-        "slow_seconds": 120.0,
+        "host": HOST,
         "workload": {
             "fast": 20,
             "slow": 50,
@@ -117,6 +116,13 @@ def peers_record() -> dict[str, Any]:
                 "symbols": 1,
                 "bars": 1000,
                 "count": 1000,
+                "measured": {
+                    "utc": "2026-01-02T03:04:05+00:00",
+                    "commit": "b" * 40,
+                    "dirty": False,
+                    "rounds": 3,
+                    "slow_seconds": 120.0,
+                },
                 "expected": {"equity": "100.5", "fills": 4},
                 "results": {
                     "rustybt": warm,
@@ -176,7 +182,8 @@ def test_the_page_on_peers_shows_figures_and_what_has_none() -> None:
     """Ratios, deviations, failures and missing engines are all there."""
     page = peers_page(peers_record())
     for text in (
-        "$ python -m benchmarks.peers run --rounds 3",
+        "$ python -m benchmarks.peers run",
+        "commit `bbbbbbbbbbbb`. 3 rounds; an engine whose process took longer than 120 s has one.",
         "## 1 x 1 000 bars",
         "equity 100.5 after 4 fills",
         "| Ours | 1.00 ms | 1 230 000 | 0.50 ms | 2.00 ms | 88 MiB | 3 |",
@@ -188,7 +195,6 @@ def test_the_page_on_peers_shows_figures_and_what_has_none() -> None:
         "- Absent could not be installed: no such release",
         "| Ours 1.2 | Python 3.11 | to the last digit | Ours \\| departs. |",
         "| Quick 1.2 | Python 3.11, numpy 2.0 | within 0.01 | Quick \\| departs. |",
-        "took longer than 120 s has one round",
         "cash is 1 000 000",
     ):
         assert text in page
@@ -244,7 +250,7 @@ def test_a_record_that_is_newer_than_its_page_is_found(docs: Path, name: str) ->
     """Another record makes another page."""
     path = docs / "records" / f"{name}.json"
     record = json.loads(path.read_bytes())
-    record["utc"] = "2026-02-03T04:05:06+00:00"
+    record["host"]["cpu"] = "Another Processor"
     path.write_bytes(to_json(record))
     assert len(differences(docs)) == 1
 

@@ -6,11 +6,12 @@ import sys
 import zipfile
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from benchmarks.peers.cases import Case, write_prices
-from benchmarks.peers.comparing import Plan, compare, described, warm_up, workload
+from benchmarks.peers.comparing import Plan, compare, described, merged, warm_up, workload
 from benchmarks.peers.environments import (
     Environment,
     NotInstalledError,
@@ -26,7 +27,7 @@ from benchmarks.peers.running import ENGINES, FAILED, OK, TIMED_OUT, WRONG, Run,
 HERE = Environment(Path(sys.executable), "3.11", {"rustybt": "0.1.0", "polars": "2.0"})
 OURS = [peer for peer in PEERS if peer.is_ours]
 CASE = Case(2, 300)
-PLAN = Plan(rounds=2, timeout=120, slow=100)
+PLAN = Plan(rounds=2, timeout=120, slow=100, head={"commit": "c"})
 
 HONEST = """
 import json, sys
@@ -138,6 +139,7 @@ def test_a_comparison_records_every_round_and_every_failure(
     )
     results = case["results"]
     assert saved == [1, 1]
+    assert case["measured"] == {"commit": "c", "rounds": 2, "slow_seconds": 100}
     assert len(said) == 6  # two that agree twice, two that do not once
     assert {name: result["status"] for name, result in results.items()} == {
         CALLBACK: "ok",
@@ -190,6 +192,41 @@ def test_engines_are_described_with_versions_or_the_reason() -> None:
     assert about[other.name]["reason"] == "no"
     assert about[other.name]["deviation"] == other.deviation
     assert workload()["cash"] == "1000000"
+
+
+def old_and_new() -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return two records: of cases a and b, and of case b and another engine."""
+    head = {"host": {"digest": "x"}, "workload": {"fast": 20}}
+    a, b = {"name": "a", "symbols": 1, "bars": 10}, {"name": "b", "symbols": 2, "bars": 10}
+    old = {**head, "peers": {"one": {"version": "1"}}, "cases": [b, a]}
+    new = {**head, "peers": {"two": {"version": "2"}}, "cases": [{**b, "again": True}]}
+    return old, new
+
+
+def test_cases_that_are_not_measured_again_stay() -> None:
+    """A record may be made bit by bit; what is new takes the place of what is old."""
+    old, new = old_and_new()
+    found = merged(old, new)
+    assert [(case["name"], case.get("again")) for case in found["cases"]] == [
+        ("a", None),
+        ("b", True),
+    ]
+    assert list(found["peers"]) == ["one", "two"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"host": {"digest": "y"}},
+        {"workload": {"fast": 21}},
+        {"peers": {"one": {"version": "2"}}},
+    ],
+)
+def test_what_cannot_be_compared_does_not_stay(change: dict[str, Any]) -> None:
+    """Another machine, other work or another release makes the old figures useless."""
+    old, new = old_and_new()
+    new |= change
+    assert merged(old, new) == new
 
 
 def test_every_engine_has_its_script_and_pins() -> None:
