@@ -9,6 +9,25 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from rustybt.cli.market import (
+    ActionsOption,
+    BorrowOption,
+    CatalogOption,
+    FilesOption,
+    FromOption,
+    FundingOption,
+    InitialMarginOption,
+    IntervalOption,
+    MaintenanceMarginOption,
+    MarginCallOption,
+    Market,
+    SymbolsOption,
+    Terms,
+    UntilOption,
+    held_on,
+    read_files,
+    read_market,
+)
 from rustybt.cli.options import JsonOption
 from rustybt.cli.output import emit_json, say, table
 
@@ -41,10 +60,20 @@ SymbolOption = Annotated[
 
 def backtest(
     strategy: StrategyOption,
-    data: DataOption,
+    data: FilesOption = None,
     name: NameOption = None,
     param: ParameterOption = None,
-    symbol: SymbolOption = None,
+    catalog: CatalogOption = None,
+    symbol: SymbolsOption = None,
+    since: FromOption = None,
+    until: UntilOption = None,
+    interval: IntervalOption = "1d",
+    actions: ActionsOption = None,
+    borrow: BorrowOption = None,
+    funding: FundingOption = None,
+    margin_call: MarginCallOption = None,
+    initial_margin: InitialMarginOption = "1",
+    maintenance_margin: MaintenanceMarginOption = None,
     cash: Annotated[str, typer.Option(help="Cash at the beginning.")] = "100000",
     currency: Annotated[str, typer.Option(help="What prices are in.")] = "USD",
     commission_bps: Annotated[
@@ -62,7 +91,10 @@ def backtest(
     *,
     json: JsonOption = False,
 ) -> None:
-    """Run a strategy over bars of the past and say how it did."""
+    """Run a strategy over bars of the past and say how it did.
+
+    The bars come from files (--data) or from a catalog (--catalog, as fetch-data fills it).
+    """
     from rustybt.engine import Backtest
     from rustybt.execution import BasisPointCommission, BasisPointSlippage, NoSlippage
     from rustybt.model import decimal
@@ -70,7 +102,12 @@ def backtest(
     if output is not None:
         require_new(output)
     wanted = _load(strategy, name, param)
-    bars = read_data(data, symbol)
+    market = Market(data or [], catalog, symbol or [], since, until, interval)
+    bars = read_market(market)
+    held = Terms(
+        actions, borrow or [], funding or [], margin_call, initial_margin, maintenance_margin
+    )
+    terms = held_on(held)
     slippage = decimal(slippage_bps, "--slippage-bps")
     with _progress(quiet=json) as progress:
         result = Backtest(
@@ -83,6 +120,7 @@ def backtest(
             commission=BasisPointCommission(decimal(commission_bps, "--commission-bps")),
             slippage=BasisPointSlippage(slippage) if slippage else NoSlippage(),
             progress=progress,
+            **terms,
         ).run()
     files = [] if output is None else write_new(output, lambda made: _files(result, made))
     _report(result, files, json=json)
@@ -139,21 +177,7 @@ def _load(path: Path, name: str | None, parameters: Sequence[str] | None) -> Str
 
 def read_data(paths: Sequence[Path], symbol: str | None) -> dict[str, pl.DataFrame] | pl.DataFrame:
     """Return the bars in all files, by symbol."""
-    from rustybt.engine.bar_files import read_bars
-    from rustybt.engine.errors import BarDataError
-
-    if symbol is not None and len(paths) > 1:
-        raise typer.BadParameter("it goes with one --data only", param_hint="--symbol")
-    frames: dict[str, pl.DataFrame] = {}
-    for path in paths:
-        frame = read_bars(path)
-        if "symbol" in frame.columns and len(paths) == 1:
-            return frame
-        known = symbol or path.stem.upper()
-        if known in frames:
-            raise BarDataError(f"two files are of the symbol {known}", expected="one file a symbol")
-        frames[known] = frame
-    return frames
+    return read_files(paths, symbol)
 
 
 def require_new(folder: Path) -> None:

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import typer
 
 from rustybt.cli.catalog import CalendarOption, catalog_of
+from rustybt.cli.market import instant_of
 from rustybt.cli.options import DEFAULT_HOME, HomeOption, JsonOption, wall_clock
 from rustybt.cli.output import emit_json, say, table, warn
 
@@ -76,8 +77,8 @@ def fetch(
     _calendar(market)  # a wrong name is found before anything is fetched
     circumstances = _circumstances(interval, zone)
     rules = without(accept or ())
-    begin = _instant(start, "--start") if start else _start(source)
-    until = _instant(end, "--end") if end else circumstances.now
+    begin = instant_of(start, "--start") if start else _start(source)
+    until = instant_of(end, "--end") if end else circumstances.now
     opened = _open(source, path, venue, names)
     catalog = catalog_of(home)
     runs = [
@@ -274,18 +275,6 @@ def _symbols(text: str) -> list[str]:
     if not names:
         raise typer.BadParameter("names no symbol", param_hint="--symbols")
     return names
-
-
-def _instant(text: str, option: str) -> datetime:
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        raise typer.BadParameter(
-            f"{text!r} is neither a day such as 2024-01-01 nor an instant", param_hint=option
-        ) from None
-    if at.tzinfo is None and len(text) > len("2024-01-01"):
-        raise typer.BadParameter(f"{text!r} has no zone; add Z for UTC", param_hint=option)
-    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
 
 
 def _start(source: SourceName) -> datetime:

@@ -27,6 +27,7 @@ import polars as pl
 
 from rustybt.data import manifest as manifests
 from rustybt.data.bars import BARS, between, require_bars
+from rustybt.data.cache import BarCache
 from rustybt.data.errors import (
     CatalogCorruptError,
     CatalogError,
@@ -47,12 +48,16 @@ _ATTEMPTS: Final = 3
 class Catalog:
     """The series below the folder *root*, which is made by the first write.
 
-    *clock* gives the time that versions are stamped with. Any number of processes may read while
-    one at a time writes a series; writers wait for each other.
+    *clock* gives the time that versions are stamped with; what :meth:`read` has verified is kept in
+    the *cache*, if there is one, and read from there the next time. Any number of processes may
+    read while one at a time writes a series; writers wait for each other.
     """
 
-    def __init__(self, root: Path, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, root: Path, clock: Callable[[], datetime], *, cache: BarCache | None = None
+    ) -> None:
         self.root: Final = root
+        self.cache: Final = cache
         self._clock = clock
 
     def series(self) -> tuple[Manifest, ...]:
@@ -96,13 +101,14 @@ class Catalog:
     ) -> pl.DataFrame:
         """Return a series' bars from *start* on and before *end*, of the newest or a named version.
 
-        The file's checksum is verified first. Raise as `manifest` does, ``UnknownSeriesError`` for
-        a version that is not kept, ``CatalogCorruptError`` naming the file if it was changed.
+        The file's checksum is verified first, unless the cache has what it held. Raise as
+        `manifest` does, ``UnknownSeriesError`` for a version that is not kept,
+        ``CatalogCorruptError`` naming the file if it was changed.
         """
         for attempt in range(_ATTEMPTS):
             chosen = _choose(self.manifest(symbol, interval), version)
             try:
-                return between(self._load(symbol, interval, chosen), start, end)
+                return between(self._cached(symbol, interval, chosen), start, end)
             except CatalogCorruptError as error:
                 # Writers may have dropped the version since the manifest was read.
                 gone = isinstance(error.__cause__, FileNotFoundError)
@@ -220,6 +226,16 @@ class Catalog:
             return self.manifest(symbol, interval)
         except UnknownSeriesError:
             return None
+
+    def _cached(self, symbol: str, interval: Interval, version: Version) -> pl.DataFrame:
+        """Return a version's bars, from the cache if they are there."""
+        if self.cache is None:
+            return self._load(symbol, interval, version)
+        found = self.cache.get(version.sha256)
+        if found is None:
+            found = self._load(symbol, interval, version)
+            self.cache.put(version.sha256, found)
+        return found
 
     def _load(self, symbol: str, interval: Interval, version: Version) -> pl.DataFrame:
         path = self._folder(symbol, interval) / version.file

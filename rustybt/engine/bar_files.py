@@ -57,7 +57,7 @@ def _read_parquet(path: Path) -> pl.DataFrame:
         first = str(error).splitlines()[0]
         raise BarDataError(f"{path} is not a whole Parquet file: {first}") from None
     frame = _named(path, frame)
-    return frame.with_columns(_times(path, frame["timestamp"])) if _is_text(frame) else frame
+    return frame.with_columns(times_of(path, frame["timestamp"])) if _is_text(frame) else frame
 
 
 def _is_text(frame: pl.DataFrame) -> bool:
@@ -85,7 +85,7 @@ def _read_csv(path: Path) -> pl.DataFrame:
     frame = frame.with_columns(pl.col(numbers).str.strip_chars())
     _refuse_words(path, frame, numbers)
     return frame.with_columns(
-        _times(path, frame["timestamp"]), *(_number(frame[column]) for column in numbers)
+        times_of(path, frame["timestamp"]), *(_number(frame[column]) for column in numbers)
     )
 
 
@@ -110,7 +110,7 @@ def _named(path: Path, frame: pl.DataFrame) -> pl.DataFrame:
     return frame.select(pl.col(column).alias(name) for name, column in names.items())
 
 
-def _times(path: Path, times: pl.Series) -> pl.Series:
+def times_of(path: Path, times: pl.Series) -> pl.Series:
     """Return times from text."""
     text = times.str.strip_chars()
     zoned = text.str.contains(_ZONE).any()
