@@ -11,7 +11,7 @@ import fcntl
 import hashlib
 import os
 import zlib
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 import msgspec
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from rustybt.engine.sweep.task import Task
 
 _HEAD: Final = b"rustybt sweep 1\n"
+_SYNCED: Final = 64
+"""Lines after which the disk is told to be done: to wait for each would take as long as a run."""
 _EXPECTED: Final = "a file that a sweep has written, or a new name"
 
 
@@ -47,7 +49,7 @@ class Inputs(msgspec.Struct, frozen=True, kw_only=True):
         return [name for name in fields if getattr(self, name) != getattr(other, name)]
 
 
-class _Entry(msgspec.Struct, omit_defaults=True):
+class Entry(msgspec.Struct, omit_defaults=True):
     """What one line says: inputs, or a result."""
 
     inputs: Inputs | None = None
@@ -69,7 +71,8 @@ class State:
         self._path = path
         self._of = inputs.digest
         self.notes: list[str] = []
-        self._known: dict[str, _Entry] = {}
+        self._known: dict[str, Entry] = {}
+        self._unsynced = 0
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
@@ -86,7 +89,10 @@ class State:
         return self
 
     def __exit__(self, *_: object) -> None:
-        os.close(self._file)
+        try:
+            self._sync()
+        finally:
+            os.close(self._file)
 
     def known(self, tasks: Sequence[Task]) -> list[Outcome]:
         """Return the outcomes of those *tasks* that were run before."""
@@ -98,14 +104,18 @@ class State:
         return found
 
     def keep(self, task: Task, outcome: Outcome) -> None:
-        """Append *outcome*, on the disk when this returns; not one that never came."""
+        """Append *outcome*; not one that never came.
+
+        It survives the end of this process from now on, and a power cut when the state is closed
+        or some more have been kept.
+        """
         if outcome.lost:
             return
         self._append(
-            _Entry(of=self._of, task=_name(task), figures=outcome.figures, error=outcome.error)
+            Entry(of=self._of, task=_name(task), figures=outcome.figures, error=outcome.error)
         )
 
-    def _append(self, entry: _Entry) -> None:
+    def _append(self, entry: Entry) -> None:
         """Append one line."""
         body = msgspec.json.encode(entry)
         self._write(b"%08x %s\n" % (zlib.crc32(body), body))
@@ -115,9 +125,16 @@ class State:
         try:
             while line:
                 line = line[os.write(self._file, line) :]
-            os.fsync(self._file)
+            self._unsynced += 1
+            if self._unsynced >= _SYNCED:
+                self._sync()
         except OSError as error:
             raise SweepStateError(f"cannot write {self._path}: {error.strerror}") from None
+
+    def _sync(self) -> None:
+        """Flush everything to the disk."""
+        os.fsync(self._file)
+        self._unsynced = 0
 
     def _lock(self) -> None:
         """Take the file for us alone; the kernel gives it back when the process ends."""
@@ -143,26 +160,39 @@ class State:
             os.ftruncate(self._file, 0)
             self._write(_HEAD)
             content = _HEAD
-        whole = content.rfind(b"\n") + 1
-        if whole < len(content):
-            os.ftruncate(self._file, whole)
+        found = parsed(content[len(_HEAD) :])
+        if found.torn:
+            os.ftruncate(self._file, len(content) - found.torn)
             self.notes.append("the last line was cut off by a crash and is run again")
-        self._sort(content[len(_HEAD) : whole].splitlines(), inputs)
+        if found.damaged:
+            self.notes.append(f"{found.damaged} damaged lines are not used")
+        self._sort(found.entries, inputs)
 
-    def _sort(self, lines: Sequence[bytes], inputs: Inputs) -> None:
+    def _sort(self, entries: Sequence[Entry], inputs: Inputs) -> None:
         """Take the results of the same *inputs* and say what the others are of."""
-        entries = [_entry(line) for line in lines]
-        damaged = entries.count(None)
-        if damaged:
-            self.notes.append(f"{damaged} damaged lines are not used")
-        whole = [entry for entry in entries if entry is not None]
-        earlier = [entry.inputs for entry in whole if entry.inputs is not None]
-        self._known = {entry.task: entry for entry in whole if entry.of == self._of}
+        earlier = [entry.inputs for entry in entries if entry.inputs is not None]
+        self._known = {entry.task: entry for entry in entries if entry.of == self._of}
         if inputs not in earlier:
             if earlier:
                 changed = ", ".join(inputs.differences(earlier[-1]))
                 self.notes.append(f"begun anew: changed since the last run: {changed}")
-            self._append(_Entry(inputs=inputs))
+            self._append(Entry(inputs=inputs))
+
+
+class Parsed(NamedTuple):
+    """What lines say: *entries*, how many were *damaged*, how long the *torn* end of them is."""
+
+    entries: list[Entry]
+    damaged: int
+    torn: int
+
+
+def parsed(content: bytes) -> Parsed:
+    """Return what the lines in *content* say."""
+    end = content.rfind(b"\n") + 1
+    found = [_entry(line) for line in content[:end].split(b"\n")[:-1]]
+    entries = [entry for entry in found if entry is not None]
+    return Parsed(entries, len(found) - len(entries), len(content) - end)
 
 
 def _name(task: Task) -> str:
@@ -172,12 +202,12 @@ def _name(task: Task) -> str:
     return hashlib.sha256(document).hexdigest()[:24]
 
 
-def _entry(line: bytes) -> _Entry | None:
+def _entry(line: bytes) -> Entry | None:
     """Return what *line* says; ``None`` if it is damaged."""
     checksum, _, body = line.partition(b" ")
     if checksum != b"%08x" % zlib.crc32(body):
         return None
     try:
-        return msgspec.json.decode(body, type=_Entry)
+        return msgspec.json.decode(body, type=Entry)
     except msgspec.DecodeError:
         return None
