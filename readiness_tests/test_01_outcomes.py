@@ -1,98 +1,19 @@
-"""Section 1: what the engine finds is what it always found, and follows from what it is given."""
+"""Section 1: what the engine finds follows from what it is given."""
 
 from __future__ import annotations
 
 import json
 import random
-import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from itertools import zip_longest
-from pathlib import Path
 from typing import Any
 
-import pytest
-
-from pytest_rustybt_ready import Evidence, at_least, ready
+from pytest_rustybt_ready import Evidence, ready
 from readiness_tests.engine import EngineUnderTest
 
-GOLDEN = Path("tests/golden")
 PERFORMANCE = "rustybt/accounting/performance.py"
 LEDGER = "rustybt/accounting/ledger.py"
 BACKTEST = "rustybt/engine/backtest.py"
-DESK = "rustybt/engine/desk.py"
-
-
-# -- 1.1.7 golden backtests ------------------------------------------------------------------
-
-
-@pytest.fixture
-def golden(engine: EngineUnderTest, pytestconfig: pytest.Config) -> Path:
-    """Return the folder of the golden backtests, in a proof a copy of it."""
-    folder = pytestconfig.rootpath / GOLDEN
-    if not engine.throwaway:
-        return folder
-    ignored = shutil.ignore_patterns("__pycache__")
-    return Path(shutil.copytree(folder, engine.root / GOLDEN, ignore=ignored))
-
-
-@ready.testing("1.1.7")
-def test_golden_backtests_reproduce(
-    engine: EngineUnderTest, golden: Path, evidence: Evidence
-) -> None:
-    """Every figure of every golden backtest comes out as it is stored, to the last digit."""
-    found: dict[str, str] = engine.run("golden", folder=str(golden))
-    stored = {path.stem: path.read_text("utf-8") for path in golden.glob("*.txt")}
-    figures = sum(len(text.split()) for text in stored.values())
-    differences = [
-        f"{name}: {difference}"
-        for name in sorted(found)
-        for difference in _differences(stored.get(name, ""), found[name])
-    ]
-    evidence.record("backtests", sorted(found))
-    evidence.record("differences in detail", differences[:20])
-    evidence.expect("stored results", sorted(found), observed=sorted(stored))
-    evidence.expect("figures compared", at_least(100), observed=figures)
-    evidence.meets("differences", observed=len(differences))
-
-
-def _differences(stored: str, found: str) -> list[str]:
-    """Return the words of two texts that differ, line by line."""
-    lines = zip_longest(stored.splitlines(), found.splitlines(), fillvalue="")
-    return [
-        f"line {number}: expected {one or 'nothing'}, observed {other or 'nothing'}"
-        for number, both in enumerate(lines, start=1)
-        for one, other in zip_longest(*(line.split() for line in both), fillvalue="")
-        if one != other
-    ]
-
-
-@test_golden_backtests_reproduce.fails_when
-def a_fee_changes(engine: EngineUnderTest) -> None:
-    """A basis point is a little more than it was."""
-    engine.edit(
-        "rustybt/execution/costs.py",
-        'BASIS_POINT: Final = Decimal("0.0001")',
-        'BASIS_POINT: Final = Decimal("0.00010000001")',
-    )
-
-
-@test_golden_backtests_reproduce.fails_when
-def two_fills_change_places(engine: EngineUnderTest) -> None:
-    """Of the orders that are due at one instant, the last symbol's are filled first."""
-    engine.edit(DESK, "sorted({*waiting, *resting})", "sorted({*waiting, *resting}, reverse=True)")
-
-
-@test_golden_backtests_reproduce.fails_when
-def a_stored_result_is_missing(golden: Path) -> None:
-    """A golden file was deleted."""
-    (golden / "short.txt").unlink()
-
-
-@test_golden_backtests_reproduce.fails_when
-def a_stored_result_is_empty(golden: Path) -> None:
-    """A golden file was written and holds nothing."""
-    (golden / "rising.txt").write_text("", "utf-8")
 
 
 # -- 1.3.5 different inputs give different outputs -------------------------------------------
@@ -292,6 +213,27 @@ BACKTEST_CHANGES: dict[str, dict[str, str]] = {
     "fill policy": {"fill": "same_close"},
 }
 CHANGED_SEEDS = BACKTEST_SEEDS[:4]
+# What a summary says of a run; each of it rests on the bars.
+SUMMARISED = (
+    "final_equity",
+    "cash",
+    "profit",
+    "fees",
+    "total_return",
+    "annual_return",
+    "volatility",
+    "sharpe_ratio",
+    "sortino_ratio",
+    "calmar_ratio",
+    "max_drawdown",
+    "max_drawdown_duration",
+    "longest_drawdown",
+    "value_at_risk",
+    "conditional_value_at_risk",
+    "win_rate",
+    "profit_factor",
+    "mean_exposure",
+)
 
 
 @ready.testing("1.3.5")
@@ -314,6 +256,8 @@ def test_backtests_follow_their_inputs(engine: EngineUnderTest, evidence: Eviden
     runs = plain | changed | others | again
     seen = engine.run("backtest", runs=list(runs.values()))
     results = {name: [each["fills"], each["equity"]] for name, each in zip(runs, seen, strict=True)}
+    summaries = [each["summary"] for name, each in zip(runs, seen, strict=True) if name in plain]
+    kinds = {name: _kinds(summary[name] for summary in summaries) for name in SUMMARISED}
     evidence.record("backtests", sorted(results))
     evidence.record("fills", {name: len(fills) for name, (fills, _) in results.items()})
     evidence.expect("backtests without a fill", [], observed=_without_fills(results))
@@ -322,6 +266,14 @@ def test_backtests_follow_their_inputs(engine: EngineUnderTest, evidence: Eviden
         evidence.expect(f"{name}: the same outcome", True, observed=same)
     distinct = {name: result for name, result in results.items() if name not in again}
     evidence.expect("same outcome of different inputs", [], observed=_repeated(distinct))
+    evidence.record("different figures in summaries", kinds)
+    frozen = [name for name, count in kinds.items() if count < _needed_among(name, len(plain))]
+    evidence.expect("figures that ignore the bars", [], observed=frozen)
+
+
+def _needed_among(name: str, count: int) -> int:
+    """Return how many different ones there must be among *count* figures of that name."""
+    return count // 4 if name in COUNTED else count * 3 // 4
 
 
 def _without_fills(results: Mapping[str, list[Any]]) -> list[str]:
@@ -366,6 +318,12 @@ def a_backtest_returns_a_stored_result(engine: EngineUnderTest) -> None:
         "        desk, state = kept\n"
         "        strategy",
     )
+
+
+@test_backtests_follow_their_inputs.fails_when
+def a_figure_of_the_summary_is_stored(engine: EngineUnderTest) -> None:
+    """A summary says the same volatility of every run."""
+    engine.edit(PERFORMANCE, "volatility=volatility(returns, periods=periods)", "volatility=0.15")
 
 
 @test_backtests_follow_their_inputs.fails_when

@@ -146,6 +146,7 @@ def _outcome(
         "held": strategy.held,
         "open_orders": len(result.open_orders),
         "refused": [str(refusal) for refusal in result.refusals],
+        "summary": result.summary(),
         "valued": {name: getattr(valuation, name) for name in VALUED}
         | {"cash_to_pay_with": result.ledger.cash(result.currency)},
     }
