@@ -1,0 +1,128 @@
+"""Section 4: what the engine costs, in time and in memory.
+
+Figures of another machine mean nothing here, so times are ratios within one run: processor time, in
+rounds that take turns, each ratio the median of those of its rounds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from math import sqrt
+from statistics import mean, median, stdev
+from typing import Any
+
+from pytest_rustybt_ready import Evidence, at_least, ready
+from readiness_tests.engine import EngineUnderTest
+
+ROUNDS = 5
+SIZE = 30_000
+WALK = "rustybt/engine/backtest.py"
+ACCOUNT = "rustybt/engine/account.py"
+EVENTS = 1_000_000
+WARM_UP = 300_000
+WARM_UP_RUNS = 15
+PAGE = 4096
+# Student's t for a confidence of 95 % on both sides, from many samples to few.
+STUDENT = {25: 2.06, 20: 2.09, 15: 2.13}
+
+
+@ready.performance("4.1.2")
+def test_backtests_are_as_fast_as_promised(engine: EngineUnderTest, evidence: Evidence) -> None:
+    """Exact money costs little more than floats, and the engine little more than a bare loop."""
+    seen = engine.run("speed", size=SIZE, rounds=ROUNDS)
+    evidence.expect("cases", at_least(2), observed=len(seen))
+    for name, case in seen.items():
+        evidence.record(f"{name}: what all ways agree on", case["facts"])
+        evidence.expect(f"{name}: fills", at_least(100), observed=int(case["facts"]["fills"]))
+        evidence.record(f"{name}: seconds, medians", _medians(case["seconds"]))
+        ratios = {way: _ratio(case["seconds"], way) for way in ("float", "bare")}
+        evidence.record(f"{name}: ratios", ratios)
+        evidence.meets("ratio_to_float", observed=ratios["float"])
+        evidence.meets("ratio_to_loop", observed=ratios["bare"])
+
+
+@test_backtests_are_as_fast_as_promised.fails_when
+def the_event_loop_is_slowed_down(engine: EngineUnderTest) -> None:
+    """Something is done for every bar that need not be done."""
+    call = "        after_bar(bar)\n"
+    engine.edit(WALK, call, f"{call}        sum(range(400))\n")
+
+
+@test_backtests_are_as_fast_as_promised.fails_when
+def exact_money_becomes_expensive(engine: EngineUnderTest) -> None:
+    """Each fill is worked out hundreds of times."""
+    cost = "cost = multiply(multiply(quantity, price), self.multipliers[symbol])"
+    engine.edit(ACCOUNT, cost, f"for _ in range(250):\n            {cost}")
+
+
+@ready.performance("4.1.4")
+def test_memory_does_not_grow(engine: EngineUnderTest, evidence: Evidence) -> None:
+    """After a warm-up, resident memory rises neither within a long run nor from run to run."""
+    seen = engine.run("memory", bars=WARM_UP + EVENTS + 50_000, each=10_000, runs=WARM_UP_RUNS + 20)
+    evidence.expect("fills", at_least(1_000), observed=seen["fills"])
+    long = [sample for sample in seen["one long run"] if sample[0] >= WARM_UP]
+    evidence.meets("events", observed=long[-1][0] - long[0][0] if long else 0)
+    runs = seen["run after run"][WARM_UP_RUNS - 1 :]
+    for name, steady in (("one long run", long), ("run after run", runs)):
+        evidence.record(f"{name}: events and resident bytes", steady)
+        evidence.expect(f"{name}: samples after the warm-up", at_least(16), observed=len(steady))
+        slope, lower = _slope(steady)
+        evidence.record(f"{name}: bytes per event", f"{slope:.4f}, at least {lower:.4f}")
+        # A page is the least that resident memory can change by: a rise below one a sample is none.
+        evidence.record(f"{name}: resolution", f"{_resolution(steady):.4f} bytes per event")
+        rising = lower > _resolution(steady)
+        evidence.meets("slope", observed=f"{lower:.4f}" if rising else 0)
+
+
+@test_memory_does_not_grow.fails_when
+def a_list_grows_with_every_bar(engine: EngineUnderTest) -> None:
+    """The loop keeps something of every bar."""
+    call = "        after_bar(bar)\n"
+    kept = 'strategy.__dict__.setdefault("kept", []).append(bar.close)'
+    engine.edit(WALK, call, f"{call}        {kept}\n")
+
+
+@test_memory_does_not_grow.fails_when
+def every_run_leaves_its_log(engine: EngineUnderTest) -> None:
+    """The log of each run is kept after its end."""
+    cash = "        self.cash: list[Decimal] = []\n"
+    engine.edit(
+        ACCOUNT, cash, f'{cash}        FillLog.kept = (getattr(FillLog, "kept", ()), self)\n'
+    )
+
+
+@test_memory_does_not_grow.fails_when
+def too_few_events_are_processed(engine: EngineUnderTest) -> None:
+    """The engine shows the strategy only the first half of the bars."""
+    every = "range(0, tape.height, CHUNK)"
+    engine.edit(WALK, every, "range(0, tape.height // 2, CHUNK)")
+
+
+# -- what the checks share -------------------------------------------------------------------
+
+
+def _medians(seconds: Mapping[str, Sequence[float]]) -> dict[str, str]:
+    return {way: f"{median(rounds):.4f}" for way, rounds in seconds.items()}
+
+
+def _ratio(seconds: Mapping[str, Sequence[float]], way: str) -> str:
+    """Return how many times as long as *way* the exact engine takes: the median over the rounds."""
+    pairs = zip(seconds["callback"], seconds[way], strict=True)
+    return f"{median(ours / theirs for ours, theirs in pairs):.3f}"
+
+
+def _slope(samples: Sequence[Any]) -> tuple[float, float]:
+    """Return bytes per event, and the lower end of the 95 % confidence interval of that.
+
+    What resident memory does by chance stays: a page once touched is there in all later samples.
+    For such errors the line that fits best goes by the mean of the steps between samples.
+    """
+    steps = [(after[1] - before[1]) / (after[0] - before[0]) for before, after in pairwise(samples)]
+    student = next(value for least, value in STUDENT.items() if len(steps) >= least)
+    return mean(steps), mean(steps) - student * stdev(steps) / sqrt(len(steps))
+
+
+def _resolution(samples: Sequence[Any]) -> float:
+    """Return the bytes per event that one page per sample amounts to."""
+    return PAGE * (len(samples) - 1) / float(samples[-1][0] - samples[0][0])
