@@ -235,7 +235,10 @@ def test_ratios_are_those_of_the_accounting(factors: list[float], periods: float
         "max_drawdown": 0.0 if drawdown is None else drawdown.depth,
     }
 
+    noise = expected["volatility"] is not None and expected["volatility"] < 1e-9
     for name, value in expected.items():
+        if name == "sharpe_ratio" and noise:
+            continue  # what equal returns are divided by is but the rounding of floats
         if value is None:
             assert found[name] is None, name
         else:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-from bisect import bisect_left
-from itertools import accumulate
-from typing import TYPE_CHECKING, Final, Unpack
+from typing import TYPE_CHECKING, Final, NamedTuple, Unpack
 
 import numpy as np
 
@@ -13,15 +11,19 @@ from rustybt.accounting.performance import returns_of
 from rustybt.engine.backtest import Backtest
 from rustybt.engine.frames import digits
 from rustybt.engine.result import Result
+from rustybt.engine.scaled import ScaledLog
 from rustybt.engine.sweep.task import Figures
 from rustybt.model.money import ZERO, add, divide, subtract, total
 
 if TYPE_CHECKING:
-    from rustybt.engine.desk import Desk
+    from decimal import Decimal
+
+    from rustybt.engine.account import FillLog
     from rustybt.engine.sweep.task import Options
-    from rustybt.engine.tape import Floats, Tape
+    from rustybt.engine.tape import Floats, Integers, Tape
     from rustybt.strategy.base import Strategy
 
+_BLOCK: Final = 8192
 _NOISE: Final = 1e-12  # a part of equity that adding up in floats may lose by itself
 
 
@@ -51,15 +53,17 @@ class Measurement(Backtest):
         curve = result.curve.equity
         before = curve[first - 1] if first else float(self._cash)
         equity = np.concatenate(([before], curve[first:]))
-        earlier = bisect_left(log.rows, int(desk.tape.slices[first])) if first else 0
         ruined = bool((curve <= 0).any())
         known = {} if ruined else ratios(equity, float(divide(gained, start)), periods)
+        fills = Fills.of(log)
+        earlier = int(np.searchsorted(fills.rows, desk.tape.slices[first]))
+        others = [number for number in log.entries if number >= earlier]
         return Figures(
             final_equity=digits(result.final_equity),
             profit=digits(gained),
-            fees=digits(total(log.fees[earlier:])),
-            fills=len(log) - earlier,
-            trades=closed_trades(desk, earlier),
+            fees=digits(total(log.fees[earlier:]) if first or log.entries else result.fees),
+            fills=len(log) - earlier - len(others),
+            trades=fills.closed(earlier),
             refused=len(desk.refusals),
             ruined=ruined,
             **known,
@@ -67,22 +71,36 @@ class Measurement(Backtest):
         )
 
 
-def closed_trades(desk: Desk, earlier: int) -> int:
-    """Return how many positions were closed or turned after the *earlier* fills of the log.
+class Fills(NamedTuple):
+    """Of each fill its row, its symbol, and the units of that symbol after it."""
 
-    The number of :attr:`~rustybt.engine.result.Result.trades`, without working out what each was.
-    """
-    log = desk.account.log
-    symbols = np.asarray(log.symbols, dtype=np.int64)
-    count = 0
-    for symbol in range(len(desk.account.positions)):
-        ours = np.flatnonzero(symbols == symbol)
-        traded = [log.quantities[number] for number in ours.tolist()]
-        # The sums are exact; only their signs are looked at.
-        side = np.sign(list(map(float, accumulate(traded, add, initial=ZERO))))
-        ended = (side[:-1] != 0) & (side[1:] != side[:-1])
-        count += int(np.count_nonzero(ended[ours >= earlier]))
-    return count
+    rows: Integers
+    symbols: Integers
+    held: Floats
+
+    @classmethod
+    def of(cls, log: FillLog) -> Fills:
+        """Return the fills in *log*; their sums are exact before they become floats."""
+        if isinstance(log, ScaledLog):
+            return cls(*log.places, log.held)
+        held: dict[int, Decimal] = {}
+        units = []
+        for symbol, quantity in zip(log.symbols, log.quantities, strict=True):
+            held[symbol] = now = add(held.get(symbol, ZERO), quantity)
+            units.append(float(now))
+        rows, symbols = (np.array(each, dtype=np.int64) for each in (log.rows, log.symbols))
+        return cls(rows, symbols, np.array(units))
+
+    def closed(self, earlier: int) -> int:
+        """Return how many positions were closed or turned after the *earlier* fills.
+
+        The number of :attr:`~rustybt.engine.result.Result.trades`, without what each was.
+        """
+        order = np.argsort(self.symbols, kind="stable")
+        side = np.sign(self.held[order])
+        before = np.concatenate(([0.0], side))[:-1]
+        before[np.diff(self.symbols[order], prepend=-1) != 0] = 0.0
+        return int(np.count_nonzero((before != 0) & (side != before) & (order >= earlier)))
 
 
 def ratios(equity: Floats, gained: float, periods: float) -> dict[str, float | None]:
@@ -91,27 +109,56 @@ def ratios(equity: Floats, gained: float, periods: float) -> dict[str, float | N
     They are those of :mod:`rustybt.accounting.performance`, worked out together: a sweep does
     little else.
     """
-    returns = equity[1:] / equity[:-1]
-    returns -= 1
+    moments = _moments(equity)
     year = math.sqrt(periods)
-    mean = float(returns.mean())
-    short = np.minimum(returns, 0)
-    downside = math.sqrt(float(np.square(short, out=short).mean()))
-    moves = returns.size > 1 and returns.min() != returns.max()
-    deviation = float(returns.std(ddof=1)) if moves else 0.0
-    falls = np.maximum.accumulate(equity)
-    depth = float(np.divide(equity - falls, falls, out=falls).min())
-    depth = depth if depth < -_NOISE else 0.0
-    yearly = _compounded(gained, periods / returns.size)
+    count = equity.size - 1
+    mean, deviation, downside = moments.mean, moments.deviation, moments.downside
+    depth = moments.depth if moments.depth < -_NOISE else 0.0
+    yearly = _compounded(gained, periods / count)
     return {
         "total_return": gained,
         "annual_return": yearly,
-        "volatility": deviation * year if returns.size > 1 else None,
+        "volatility": deviation * year if count > 1 else None,
         "sharpe_ratio": mean / deviation * year if deviation else None,
-        "sortino_ratio": mean / downside * year if downside and returns.size > 1 else None,
+        "sortino_ratio": mean / downside * year if downside and count > 1 else None,
         "calmar_ratio": yearly / -depth if depth and yearly is not None else None,
         "max_drawdown": depth,
     }
+
+
+class _Moments(NamedTuple):
+    """Of returns their mean, sample and downside deviation; of the curve its deepest fall."""
+
+    mean: float
+    deviation: float
+    downside: float
+    depth: float
+
+
+def _moments(equity: Floats) -> _Moments:
+    """Return the moments of a curve, block by block: blocks stay in the processor's cache.
+
+    Returns are summed as differences from the first: equal ones have no deviation, not even noise.
+    """
+    shift = float(equity[1] / equity[0]) - 1
+    linear = square = short = 0.0
+    peak, left = 0.0, 1.0
+    for first in range(0, equity.size - 1, _BLOCK):
+        points = equity[first : first + _BLOCK + 1]
+        returns = points[1:] / points[:-1]
+        returns -= 1
+        losses = np.minimum(returns, 0)
+        short += float(np.multiply(losses, losses, out=losses).sum())
+        returns -= shift
+        linear += float(returns.sum())
+        square += float(np.multiply(returns, returns, out=returns).sum())
+        peaks = np.maximum.accumulate(points)
+        np.maximum(peaks, peak, out=peaks)
+        peak = float(peaks[-1])
+        left = min(left, float(np.divide(points, peaks, out=peaks).min()))
+    count = equity.size - 1
+    variance = max(0.0, square - linear * linear / count) / max(1, count - 1)
+    return _Moments(shift + linear / count, math.sqrt(variance), math.sqrt(short / count), left - 1)
 
 
 def _compounded(gained: float, years: float) -> float | None:

@@ -9,8 +9,10 @@ import numpy as np
 import polars as pl
 import pytest
 
+from rustybt.accounting import performance
 from rustybt.engine import Backtest, BarDataError
 from rustybt.engine.sweep import Sweep, SweepError, SweepResult, SweepStateError
+from rustybt.engine.sweep.measure import ratios
 from rustybt.engine.sweep.state import State
 from rustybt.execution import BasisPointCommission
 from rustybt.model import Instrument
@@ -530,3 +532,22 @@ def test_values_of_all_types_become_columns() -> None:
     assert frame["size"].unique().sort().to_list() == ["1.5", "2"]
     assert kinds["size"] == kinds["kind"] == pl.String
     assert (kinds["width"], kinds["short"], kinds["fast"]) == (pl.Float64, pl.Boolean, pl.Int64)
+
+
+def test_ratios_of_long_curves_are_those_of_the_accounting() -> None:
+    """Curves of several blocks have the moments and the drawdown of the whole."""
+    equity = 1000 * np.cumprod(1 + np.random.default_rng(5).normal(0, 0.01, 20_001))
+    returns = performance.returns_of(equity)
+    found = ratios(equity, float(equity[-1] / equity[0] - 1), 252.0)
+    drawdown = performance.equity_drawdown(equity)
+
+    assert drawdown is not None
+    assert found["max_drawdown"] == pytest.approx(drawdown.depth)
+    assert found["sharpe_ratio"] == pytest.approx(performance.sharpe_ratio(returns))
+    assert found["sortino_ratio"] == pytest.approx(performance.sortino_ratio(returns))
+    assert found["volatility"] == pytest.approx(performance.volatility(returns))
+
+
+def test_returns_beyond_a_float_have_no_annual_figure() -> None:
+    """Doubling every day for a year is more than can be said."""
+    assert ratios(np.array([1.0, 1e10]), 1e10, 365.0)["annual_return"] is None
