@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
+from itertools import chain, repeat
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -14,7 +15,7 @@ from rustybt.model.money import decimal
 from rustybt.strategy.bar import instant
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     import polars as pl
     from numpy.typing import NDArray
@@ -120,6 +121,34 @@ class Tape:
         return rows % self._width if self._is_even else self.symbol_of[rows]
 
     # By rows
+
+    def stretches(self, size: int) -> Iterator[tuple[int, int]]:
+        """Yield the first row and the one past the last of stretches of about *size* rows.
+
+        None of them ends within an instant at which all symbols have bars.
+        """
+        whole = max(1, size // self._width) * self._width if self._is_even else size
+        for first in range(0, self.height, whole):
+            yield first, min(first + whole, self.height)
+
+    def numbers(self, name: str, first: int, last: int) -> list[float]:
+        """Return a column in one of the :meth:`stretches`, as Python's numbers."""
+        if not self._is_even or self._width == 1:
+            column: Floats = self.columns[name][first:last]
+            return column.tolist()
+        table = self.stack.numbers[name].reshape(self._width, -1)
+        part: Floats = table[:, first // self._width : last // self._width].T.ravel()
+        return part.tolist()
+
+    def marks(self, first: int, last: int) -> tuple[Iterable[int], Iterable[int]]:
+        """Return the symbols of one of the :meth:`stretches`, and when its rows began."""
+        if not self._is_even:
+            return self.symbol_of[first:last].tolist(), self.starts[first:last].tolist()
+        times = self.times[first // self._width : last // self._width]
+        if self._width == 1:
+            return repeat(0, last - first), times.tolist()
+        symbols = chain.from_iterable(repeat(range(self._width), times.size))
+        return symbols, np.repeat(times, self._width).tolist()
 
     @cached_property
     def starts(self) -> Integers:
