@@ -327,12 +327,9 @@ def _walk_many(tape: Tape, desk: Desk, strategy: Strategy, rows: Iterator[Row]) 
 
 def _chunks(tape: Tape, progress: Callable[[int, int], object] | None) -> Iterator[Iterator[Row]]:
     """Yield the rows of the tape as Python's numbers, a chunk at a time."""
-    columns = [tape.symbol_of, tape.starts, *(tape.columns[name] for name in NUMBERS)]
-    for first in range(0, tape.height, CHUNK):
-        last = min(first + CHUNK, tape.height)
-        yield zip(
-            range(first, last), *(column[first:last].tolist() for column in columns), strict=True
-        )
+    for first, last in tape.stretches(CHUNK):
+        numbers = [tape.numbers(name, first, last) for name in NUMBERS]
+        yield zip(range(first, last), *tape.marks(first, last), *numbers, strict=True)
         if progress is not None:
             progress(last, tape.height)
 
