@@ -8,8 +8,11 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 from rustybt.engine.blame import blaming
+from rustybt.engine.choices import cash_of, rules_of
+from rustybt.engine.currencies import Exchange
 from rustybt.engine.desk import Desk
 from rustybt.engine.errors import BacktestError
+from rustybt.engine.foreign import ForeignResult
 from rustybt.engine.holding import attend
 from rustybt.engine.intake import NUMBERS, take_in
 from rustybt.engine.result import Result
@@ -17,10 +20,9 @@ from rustybt.engine.stack import stack_at_once
 from rustybt.engine.tape import Tape
 from rustybt.engine.targets import Follower, find_changes, follow, is_direct, visit
 from rustybt.engine.wishes import FINEST
-from rustybt.execution.costs import NoCommission, NoSlippage
 from rustybt.execution.rules import FillPolicy, MatchingRules
 from rustybt.model.instrument import Instrument, InstrumentKind
-from rustybt.model.money import ONE, ZERO, decimal
+from rustybt.model.money import ONE, decimal
 from rustybt.strategy.base import Strategy
 from rustybt.strategy.state import dump_state, load_state
 
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
     from rustybt.engine.targets import Changes
     from rustybt.engine.terms import HoldingCosts
     from rustybt.execution.costs import Commission, Slippage
-    from rustybt.risk.limits import RiskLimits
+    from rustybt.risk.limits import RiskLimits, TradingHours
     from rustybt.strategy.bar import StrategyBar
     from rustybt.strategy.base import Number
     from rustybt.strategy.state import State
@@ -66,6 +68,8 @@ class Backtest:
     borrowing and funding cost a day, *margin* is what follows when equity falls below the
     maintenance margin of the instruments; with it, no order may need more initial margin than
     there is equity. *margins* are the initial and the maintenance margin of other symbols.
+    *hours* tells when orders may be sent. *rates* are what other currencies are worth in
+    *currency*: see :class:`~rustybt.engine.currencies.Exchange`.
 
     *path* is ``callback`` (every bar goes to the hooks), ``signals`` (only the rows where a target
     changes are visited; no hook but on_start and on_stop is called) or ``auto``: signals if the
@@ -98,13 +102,17 @@ class Backtest:
         costs: HoldingCosts | None = None,
         margin: MarginPolicy | str | None = None,
         margins: tuple[Decimal, Decimal] = (ONE, ONE),
+        hours: TradingHours | None = None,
+        rates: Mapping[str, pl.DataFrame] | None = None,
     ) -> None:
         self._margins = margins
+        self._hours = hours
+        self._exchange = None if rates is None else Exchange(currency, rates)
         self._actions, self._costs, self._margin = actions, costs, margin
         self._strategy = strategy() if isinstance(strategy, type) else strategy
         self._data = data
-        self._cash = _cash(cash)
-        self._rules = rules or _rules(fill, commission, slippage)
+        self._cash = cash_of(cash)
+        self._rules = rules or rules_of(fill, commission, slippage)
         if rules is not None and (commission is not None or slippage is not None):
             raise BacktestError(
                 "a backtest was given rules as well as commission or slippage",
@@ -131,7 +139,8 @@ class Backtest:
         """
         desk, state = self._run()
         strategy = self._strategy
-        return Result(
+        kind = Result if desk.foreign is None else ForeignResult
+        return kind(
             desk,
             strategy=type(strategy).__name__,
             parameters={name: getattr(strategy, name) for name in strategy.parameters()},
@@ -162,7 +171,12 @@ class Backtest:
             limits=self._limits,
             session_end=self._session_end,
             shortcut=self._shortcut,
+            hours=self._hours,
+            exchange=self._exchange,
         )
+        if self._exchange is not None:
+            quotes = [each.quote for each in desk.account.instruments]
+            self._exchange.require(quotes, int(tape.times[0]) + tape.bar_length)
         attend(desk, actions=self._actions, costs=self._costs, margin=self._margin)
         desk.decisions = decisions
         if self._state is not None:
@@ -224,11 +238,11 @@ class Backtest:
             for symbol in symbols
         }
         quotes = {each.quote for each in result.values()}
-        if quotes != {self._currency}:
+        if quotes != {self._currency} and self._exchange is None:
             raise BacktestError(
                 f"the instruments are quoted in {', '.join(sorted(quotes))}",
                 expected=f"one currency, {self._currency}",
-                remedy="name the account's currency; exchange rates are not simulated",
+                remedy="name the account's currency, and give rates for the others",
             )
         return result
 
@@ -364,27 +378,3 @@ def _path(path: str, strategy: Strategy) -> Literal["callback", "signals"]:
             f"{name} decides nothing", expected="on_bar, on_bars or signals in the strategy"
         )
     return "signals" if has_signals and path != "callback" else "callback"
-
-
-def _cash(cash: Number) -> Decimal:
-    """Return the initial cash; raise unless it is above 0."""
-    amount = decimal(cash, "cash")
-    if amount <= ZERO:
-        raise BacktestError(f"initial cash of {amount}", expected="an amount above 0")
-    return amount
-
-
-def _rules(
-    fill: FillPolicy | str, commission: Commission | None, slippage: Slippage | None
-) -> MatchingRules:
-    """Return the rules of the simulated venue."""
-    try:
-        policy = FillPolicy(fill)
-    except ValueError:
-        names = ", ".join(FillPolicy)
-        raise BacktestError(f"there is no fill policy {fill!r}", expected=names) from None
-    return MatchingRules(
-        policy=policy,
-        commission=commission or NoCommission(),
-        slippage=slippage or NoSlippage(),
-    )

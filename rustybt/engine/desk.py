@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rustybt.engine.account import Account
+from rustybt.engine.currencies import ForeignAccount
 from rustybt.engine.gate import Gate
 from rustybt.engine.taking import fee_of, is_simple, price_at_open
 from rustybt.engine.venue import Venue
@@ -31,6 +32,7 @@ from rustybt.model.group import bracket
 from rustybt.model.instrument import Side
 from rustybt.model.money import ZERO, Rounding, add, is_multiple, multiply
 from rustybt.model.order_state import PENDING, OrderState
+from rustybt.risk.limits import RiskLimits
 from rustybt.strategy.bar import instant
 from rustybt.strategy.ticket import Terms
 
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from decimal import Decimal
 
+    from rustybt.engine.currencies import Exchange
     from rustybt.engine.holding import Holding
     from rustybt.engine.tape import Tape
     from rustybt.execution.broker import VenueEvent
@@ -47,7 +50,7 @@ if TYPE_CHECKING:
     from rustybt.model.group import OrderGroup
     from rustybt.model.instrument import Instrument
     from rustybt.model.order import Order
-    from rustybt.risk.limits import RiskLimits
+    from rustybt.risk.limits import TradingHours
 
 _MARKET = Terms()
 _REDUCING = Terms(reduce_only=True)
@@ -71,8 +74,14 @@ class Desk(View):
         limits: RiskLimits | None = None,
         session_end: Callable[[str, datetime], datetime] | None = None,
         shortcut: bool = True,
+        hours: TradingHours | None = None,
+        exchange: Exchange | None = None,
     ) -> None:
-        super().__init__(tape, Account(cash, [instruments[symbol] for symbol in tape.symbols]))
+        traded = [instruments[symbol] for symbol in tape.symbols]
+        account = (
+            Account(cash, traded) if exchange is None else ForeignAccount(cash, traded, exchange)
+        )
+        super().__init__(tape, account)
         self.rules = rules
         self.waiting: dict[int, list[Waiting]] = {}
         self.stranded: dict[int, list[Waiting]] = {}
@@ -81,8 +90,9 @@ class Desk(View):
         self.venue = Venue(tape, instruments, rules, session_end)
         self.on_fill: Callable[[Fill], object] | None = None
         self.decisions: list[tuple[int, str, str]] | None = None
-        self._gate = None if limits is None else Gate(limits, self.account, tape)
-        self.takes_shortcut = shortcut and limits is None and is_simple(rules)
+        reviews = limits is not None or hours is not None
+        self._gate = Gate(limits or RiskLimits(), self, hours) if reviews else None
+        self.takes_shortcut = shortcut and not reviews and exchange is None and is_simple(rules)
         self._fee = fee_of(rules.commission)
         self._ids = 0
         self._fine: set[tuple[int, Decimal]] = set()

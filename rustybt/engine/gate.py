@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rustybt.model.money import ZERO, add, multiply, product, subtract
+from rustybt.model.money import ONE, ZERO, add, multiply, product, subtract
 from rustybt.risk.limits import Denial
 from rustybt.risk.manager import RiskManager
 from rustybt.risk.portfolio import PortfolioSnapshot
@@ -15,10 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from decimal import Decimal
 
-    from rustybt.engine.account import Account
-    from rustybt.engine.tape import Tape
+    from rustybt.engine.view import View
     from rustybt.model.order import Order
-    from rustybt.risk.limits import RiskLimits
+    from rustybt.risk.limits import RiskLimits, TradingHours
 
 DAY_LENGTH = 86_400_000_000  # microseconds
 
@@ -30,12 +29,12 @@ class Gate:
     from the log of fills when the first order of a day is reviewed.
     """
 
-    def __init__(self, limits: RiskLimits, account: Account, tape: Tape) -> None:
-        self._manager = RiskManager(limits)
-        self._account = account
-        self._tape = tape
-        self._instruments = {each.symbol: each for each in account.instruments}
-        self._currency = account.instruments[0].quote
+    def __init__(self, limits: RiskLimits, view: View, hours: TradingHours | None = None) -> None:
+        self._manager = RiskManager(limits, hours=hours)
+        self._view = view
+        self._account = view.account
+        self._tape = view.tape
+        self._instruments = {each.symbol: each for each in view.account.instruments}
         self._day: tuple[int, Decimal] = (-1, ZERO)
 
     def review(
@@ -49,13 +48,14 @@ class Gate:
         """Return why *orders* may not be sent at *now* (microseconds), ``None`` if they may."""
         positions = zip(self._tape.symbols, self._account.positions, strict=True)
         portfolio = PortfolioSnapshot(
-            currency=self._currency,
+            currency=self._view.currency,
             equity=equity,
             day_start_equity=self._day_start(now),
             instruments=self._instruments,
             positions={symbol: units for symbol, units in positions if units},
             prices=prices,
             orders=working,
+            rates=self._view.rates(),
         )
         for order in orders:
             outcome = self._manager.review(order, portfolio, order.created)
@@ -72,19 +72,28 @@ class Gate:
 
     def _equity_before(self, time: int) -> Decimal:
         """Return the equity before *time*, which is close to the end of the log."""
-        account, log = self._account, self._account.log
+        account, log, foreign = self._account, self._account.log, self._view.foreign
         cash, positions = account.cash, account.positions.copy()
+        abroad = {} if foreign is None else foreign.balances.copy()
         for number in range(len(log) - 1, -1, -1):
             if log.times[number] < time:
                 break
             symbol, quantity = log.symbols[number], log.quantities[number]
             cost = product(quantity, log.prices[number], account.multipliers[symbol])
-            cash = add(cash, add(cost, log.fees[number]))
+            paid, currency = add(cost, log.fees[number]), account.instruments[symbol].quote
+            if currency in abroad:
+                abroad[currency] = add(abroad[currency], paid)
+            else:
+                cash = add(cash, paid)
             positions[symbol] = subtract(positions[symbol], quantity)
         for symbol, units in enumerate(positions):
             if units:
                 worth = multiply(self._close_before(symbol, time), account.multipliers[symbol])
-                cash = add(cash, multiply(units, worth))
+                rate = ONE if foreign is None else foreign.rate_of(symbol, time)
+                cash = add(cash, product(units, worth, rate))
+        for currency, balance in abroad.items():
+            if balance and foreign is not None:
+                cash = add(cash, multiply(balance, foreign.exchange.rate(currency, time)))
         return cash
 
     def _close_before(self, symbol: int, time: int) -> Decimal:

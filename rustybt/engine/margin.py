@@ -80,6 +80,7 @@ class Margin:
             positions={symbol: units for symbol, units in held if units},
             prices=desk.prices(desk.indices[orders[0].symbol]),
             orders=desk.venue.orders.open(),
+            rates=desk.rates(),
         )
         reasons = (self._reason(order, portfolio) for order in orders)
         return next(filter(None, reasons), "")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rustybt.model.money import add, multiply
+from rustybt.engine.currencies import ForeignAccount
+from rustybt.model.money import add, divide, multiply
 from rustybt.strategy.bar import StrategyBar
 from rustybt.strategy.errors import StrategyError
 
@@ -31,6 +32,7 @@ class View:
         self.indices = {symbol: index for index, symbol in enumerate(tape.symbols)}
         self.base = self.bars[0]
         self.holding: Holding | None = None
+        self.foreign = account if isinstance(account, ForeignAccount) else None
         self._inside: int | None = None
 
     @property
@@ -42,14 +44,16 @@ class View:
 
     @property
     def cash(self) -> Decimal:
-        """What there is to pay with."""
+        """What there is to pay with, in the account's currency."""
+        if self.foreign is not None:
+            return self.foreign.cash_at(self.now)
         return self.account.cash
 
     @property
     def equity(self) -> Decimal:
         """Cash and the value of all positions at the last closes."""
         account = self.account
-        result = account.cash
+        result = self.cash
         for index, units in enumerate(account.positions):
             if units:
                 result = add(result, multiply(units, self.unit_value(index)))
@@ -58,11 +62,26 @@ class View:
     @property
     def currency(self) -> str:
         """The currency that the account is kept in."""
+        if self.foreign is not None:
+            return self.foreign.exchange.base
         return self.account.instruments[0].quote
+
+    def rates(self) -> dict[str, Decimal]:
+        """Return what other currencies are worth in the account's."""
+        return {} if self.foreign is None else self.foreign.exchange.rates(self.now)
+
+    def equity_in(self, symbol: str) -> Decimal:
+        """Return the equity in the currency that *symbol* quotes in, to 40 digits."""
+        if self.foreign is None:
+            return self.equity
+        return divide(self.equity, self.foreign.rate_of(self._index(symbol), self.now))
 
     def unit_value(self, index: int) -> Decimal:
         """Return what a unit is worth at the last close, in the account's currency."""
-        return multiply(self.last_price(index), self.account.multipliers[index])
+        value = multiply(self.last_price(index), self.account.multipliers[index])
+        if self.foreign is None:
+            return value
+        return multiply(value, self.foreign.rate_of(index, self.now))
 
     def position(self, symbol: str) -> Decimal:
         """Return the units held, negative when short."""

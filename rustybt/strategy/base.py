@@ -171,7 +171,7 @@ class Strategy:
 
     def order_percent(self, symbol: str, fraction: float | Number) -> str | None:
         """Buy for a *fraction* of equity (0.1 is ten per cent), sell if it is negative."""
-        return self._trade(symbol, self._quantity_for(symbol, self._share(fraction)))
+        return self._trade(symbol, self._quantity_for(symbol, self._share(symbol, fraction)))
 
     def order_target(self, symbol: str, quantity: Number) -> str | None:
         """Trade what is missing to a position of *quantity* units.
@@ -187,7 +187,7 @@ class Strategy:
 
     def order_target_percent(self, symbol: str, fraction: float | Number) -> str | None:
         """Trade what is missing to a position worth a *fraction* of equity."""
-        wanted = self._quantity_for(symbol, self._share(fraction))
+        wanted = self._quantity_for(symbol, self._share(symbol, fraction))
         return None if wanted is None else self._trade(symbol, self._missing(symbol, wanted))
 
     def close_position(self, symbol: str) -> str | None:
@@ -238,10 +238,13 @@ class Strategy:
         trader = self.trader
         return subtract(wanted, add(trader.position(symbol), trader.pending(symbol)))
 
-    def _share(self, fraction: float | Number) -> Decimal:
-        """Return a *fraction* of equity; a float stands for the digits that it is printed with."""
+    def _share(self, symbol: str, fraction: float | Number) -> Decimal:
+        """Return a *fraction* of equity, in the currency that *symbol* quotes in.
+
+        A float stands for the digits that it is printed with.
+        """
         text = repr(fraction) if isinstance(fraction, float) else fraction
-        return multiply(self.trader.equity, decimal(text, "fraction"))
+        return multiply(self.trader.equity_in(symbol), decimal(text, "fraction"))
 
     def _quantity_for(self, symbol: str, value: Decimal) -> Decimal | None:
         """Return the units, signed and in whole lots, that *value* is worth at the last close."""

@@ -46,6 +46,10 @@ class Trader(Protocol):
         """What would be left if all positions were closed at the last prices."""
         ...
 
+    def equity_in(self, symbol: str) -> Decimal:
+        """Return the equity in the currency that *symbol* quotes in, which may be another."""
+        ...
+
     def position(self, symbol: str) -> Decimal:
         """Return the units held, negative when short."""
         ...

@@ -369,6 +369,29 @@ def test_a_cash_account_never_borrows() -> None:
     assert result.cash == 90
 
 
+def test_orders_wait_for_nothing_outside_trading_hours() -> None:
+    """What is ordered while the market is closed is refused by name; other limits are as before."""
+
+    def weekdays(_symbol: str, at: datetime) -> bool:
+        return at.weekday() < 5
+
+    script: Script = {("X", 0): [("1", {})], ("X", 2): [("1", {}), ("200", {})]}
+    result = run(
+        bars(["100"] * 5),
+        script,
+        hours=weekdays,
+        limits=RiskLimits(max_order_notional=D(1000)),
+    )
+
+    # The first bar ends on Saturday, the third on Monday.
+    assert [refusal.reason.split(":")[0].split(" ")[0] for refusal in result.refusals] == [
+        "trading_hours",
+        "max_order_notional",
+    ]
+    assert len(result.fills) == 1
+    assert len(run(bars(["100"] * 5), script, hours=weekdays).refusals) == 1
+
+
 def test_an_unknown_policy_is_refused() -> None:
     """With the ones that there are."""
     with pytest.raises(BacktestError, match=r"no margin policy 'hope'.*liquidate, halt"):
