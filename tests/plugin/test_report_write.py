@@ -12,8 +12,7 @@ from typing import Any
 import pytest
 
 from pytest_rustybt_ready import record as records_module
-from pytest_rustybt_ready.errors import ReadyError
-from pytest_rustybt_ready.errors import ReportError
+from pytest_rustybt_ready.errors import ReadyError, ReportError
 from pytest_rustybt_ready.report import write_reports
 
 NAMES = ("index.html", "junit.xml", "readiness.json", "checklist.md")

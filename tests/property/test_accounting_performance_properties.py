@@ -9,12 +9,11 @@ from typing import Any
 import empyrical  # type: ignore[import-untyped]  # it ships no types
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from rustybt.accounting import performance as perf
 
-thousand = settings(max_examples=1000, deadline=None)
 series = st.lists(st.integers(-9_000, 22_000), max_size=14).map(
     lambda drawn: [value / 100_000 if value <= 20_000 else math.nan for value in drawn]
 )
@@ -38,7 +37,6 @@ def some(values: list[float]) -> Any:
     return array
 
 
-@thousand
 @given(series, rates)
 def test_returns_and_ratios_agree(values: list[float], rate: float) -> None:
     """Total and annual return, volatility, Sharpe and Sortino ratio."""
@@ -50,7 +48,6 @@ def test_returns_and_ratios_agree(values: list[float], rate: float) -> None:
     agree(perf.sortino_ratio(returns, required=rate), empyrical.sortino_ratio(returns, rate))
 
 
-@thousand
 @given(series)
 def test_drawdowns_agree(values: list[float]) -> None:
     """Maximum drawdown and Calmar ratio."""
@@ -67,7 +64,6 @@ def perf_calmar(returns: Any, drawdown: float) -> float:
     return float(empyrical.annual_return(returns) / abs(drawdown))
 
 
-@thousand
 @given(series, st.integers(0, 100).map(lambda value: value / 100))
 def test_tail_risks_agree(values: list[float], cutoff: float) -> None:
     """Value at risk and the mean beyond it; the oracle's VaR knows no missing points."""
@@ -78,7 +74,6 @@ def test_tail_risks_agree(values: list[float], cutoff: float) -> None:
     agree(perf.conditional_value_at_risk(returns, cutoff=cutoff), theirs)
 
 
-@thousand
 @given(pairs, rates)
 def test_comparisons_with_a_benchmark_agree(drawn: list[tuple[int, int]], rate: float) -> None:
     """Alpha, beta and information ratio, the oracle's not being a yearly one."""
@@ -98,7 +93,6 @@ def test_comparisons_with_a_benchmark_agree(drawn: list[tuple[int, int]], rate: 
     )
 
 
-@thousand
 @given(st.lists(st.integers(1, 10**6), min_size=2, max_size=12))
 def test_returns_lead_from_the_first_to_the_last_equity(points: list[int]) -> None:
     """Compounded, the returns of a curve are its total return, whatever lies between."""
@@ -107,7 +101,6 @@ def test_returns_lead_from_the_first_to_the_last_equity(points: list[int]) -> No
     assert perf.total_return(returns) == pytest.approx(expected, rel=1e-9, abs=1e-9)
 
 
-@thousand
 @given(st.lists(st.integers(1, 50), min_size=1, max_size=12))
 def test_drawdowns_are_those_of_a_search(points: list[int]) -> None:
     """Depth and longest time under water, against looking at every pair of points."""
@@ -126,7 +119,6 @@ def test_drawdowns_are_those_of_a_search(points: list[int]) -> None:
     assert perf.longest_drawdown(returns) == longest
 
 
-@thousand
 @given(series)
 def test_no_statistic_is_ever_nan(values: list[float]) -> None:
     """Whatever the returns, every figure is a finite number or None."""

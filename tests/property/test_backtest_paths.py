@@ -6,7 +6,7 @@ from random import Random
 
 import numpy as np
 import polars as pl
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rustybt.accounting import Ledger
@@ -132,7 +132,6 @@ def outcome(desk: Desk) -> tuple[object, ...]:
     return fills, log.rows, log.cash, account.cash, account.positions, desk.open_orders()
 
 
-@settings(max_examples=1000, deadline=None)
 @given(st.sampled_from(TAPES), st.sampled_from(RULES), seeds)
 def test_the_shortcut_the_matching_and_the_ledger_agree(
     tape: Tape, how: MatchingRules, random: Random
@@ -155,7 +154,6 @@ def test_the_shortcut_the_matching_and_the_ledger_agree(
     assert [ledger.quantity(symbol) for symbol in tape.symbols] == quick.account.positions
 
 
-@settings(max_examples=1000, deadline=None)
 @given(st.sampled_from(TAPES), st.sampled_from(RULES), seeds)
 def test_targets_at_once_are_targets_bar_by_bar(
     tape: Tape, how: MatchingRules, random: Random

@@ -5,7 +5,7 @@ from decimal import Decimal
 from random import Random
 
 import polars as pl
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rustybt.accounting import Ledger
@@ -139,7 +139,6 @@ def run(tape: Tape, strategy: Scripted, actions: pl.DataFrame | None) -> Result:
     return Result(desk, strategy="", parameters={}, path="", initial_cash=CASH, state={})
 
 
-@settings(max_examples=1000, deadline=None)
 @given(st.sampled_from(WORLDS), seeds)
 def test_a_split_changes_no_value(world: World, random: Random) -> None:
     """The same orders of the same value, with and without splits between them.

@@ -3,7 +3,7 @@
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rustybt.calendars import Calendar, Session, get_calendar
@@ -51,7 +51,6 @@ def check(calendar: Calendar, at: datetime) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-@settings(max_examples=1000, deadline=None)
 @given(data=st.data())
 def test_answers_agree_with_the_schedule(name: str, data: st.DataObject) -> None:
     """Open, session, next opening and closing are what a search through all sessions finds."""

@@ -9,14 +9,12 @@ from typing import Any, Literal, get_args
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_rustybt_ready.checklist import Checklist, Threshold
 from pytest_rustybt_ready.checklist_file import parse, tighten
 from pytest_rustybt_ready.errors import ChecklistError
-
-THOROUGH = settings(max_examples=1000, deadline=None)
 
 HEAD = """
 title = "Mine"
@@ -99,7 +97,6 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @given(sense=senses, ours=limits, theirs=limits, near=st.booleans())
-@THOROUGH
 def test_tighten_accepts_exactly_what_is_at_least_as_strict(
     file: Path, sense: Sense, ours: Decimal, theirs: Decimal, *, near: bool
 ) -> None:
@@ -117,7 +114,6 @@ def test_tighten_accepts_exactly_what_is_at_least_as_strict(
 
 
 @given(sense=senses, ours=limits, theirs=limits, observed=limits)
-@THOROUGH
 def test_a_tightened_limit_never_accepts_more(
     sense: Sense, ours: Decimal, theirs: Decimal, observed: Decimal
 ) -> None:
@@ -129,7 +125,6 @@ def test_a_tightened_limit_never_accepts_more(
 
 
 @given(sense=senses, limit=limits)
-@THOROUGH
 def test_limits_are_read_to_the_last_digit(sense: Sense, limit: Decimal) -> None:
     """A limit comes out as it was written, and is printed without exponent or loss."""
     text = document(ITEM | {"thresholds": {"one": {sense: limit}}})
@@ -139,7 +134,6 @@ def test_limits_are_read_to_the_last_digit(sense: Sense, limit: Decimal) -> None
 
 
 @given(key=keys, value=values)
-@THOROUGH
 def test_any_item_is_read_or_refused_with_reasons(key: str, value: Any) -> None:
     """No value of any key brings the reader down: it gives a checklist or a list of problems."""
     checklist, problems = read(document(ITEM | {key: value}))
@@ -149,7 +143,6 @@ def test_any_item_is_read_or_refused_with_reasons(key: str, value: Any) -> None:
 
 
 @given(text=st.text(max_size=60))
-@THOROUGH
 def test_any_text_is_refused_with_reasons(text: str) -> None:
     """Whatever stands in a file, the answer is a list of problems and not a traceback."""
     with pytest.raises(ChecklistError) as caught:
@@ -161,7 +154,6 @@ def test_any_text_is_refused_with_reasons(text: str) -> None:
     missing=st.sets(st.sampled_from(sorted(ITEM))),
     unknown=st.sets(st.text("xyz", min_size=1, max_size=6), max_size=4),
 )
-@THOROUGH
 def test_every_wrong_key_is_reported(missing: set[str], unknown: set[str]) -> None:
     """However many keys are missing or unknown, each is named in one go, and nothing else is."""
     kept = {key: value for key, value in ITEM.items() if key not in missing}
@@ -178,7 +170,6 @@ def test_every_wrong_key_is_reported(missing: set[str], unknown: set[str]) -> No
         st.sampled_from([" ", "\n", "\t", "  ", "\r\n", "\n\n    "]), min_size=9, max_size=9
     ),
 )
-@THOROUGH
 def test_layout_never_matters(words: list[str], gaps: list[str]) -> None:
     """The same words give the same text, however they are laid out in the file."""
     laid_out = gaps[0] + "".join(word + gap for word, gap in zip(words, gaps[1:], strict=False))
@@ -192,7 +183,6 @@ def test_layout_never_matters(words: list[str], gaps: list[str]) -> None:
     numbers=st.sets(st.tuples(st.integers(1, 30), st.integers(1, 30)), min_size=1, max_size=6),
     data=st.data(),
 )
-@THOROUGH
 def test_order_is_by_number(numbers: set[tuple[int, int]], data: st.DataObject) -> None:
     """Items come out in the order of their numbers, however the file orders them."""
     shuffled = data.draw(st.permutations(sorted(numbers)))

@@ -5,7 +5,7 @@ from decimal import Decimal
 from itertools import pairwise
 
 import polars as pl
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rustybt.data.bars import BARS, raw_rows
@@ -20,7 +20,6 @@ ALL = pl.DataFrame(
 PRICES = st.decimals("0.01", "1e15", allow_nan=False, places=12)
 
 
-@settings(max_examples=1000, deadline=None)
 @given(price=PRICES, volume=st.decimals(0, 10**15, allow_nan=False, places=18))
 def test_numbers_come_through_to_the_last_digit(price: Decimal, volume: Decimal) -> None:
     """A sound bar is stored with exactly the numbers that were written."""
@@ -29,7 +28,6 @@ def test_numbers_come_through_to_the_last_digit(price: Decimal, volume: Decimal)
     assert read.row(0) == (price, price, price, price, volume)
 
 
-@settings(max_examples=1000, deadline=None)
 @given(present=st.sets(st.integers(0, 11), min_size=1))
 def test_policies_account_for_every_expected_bar(present: set[int]) -> None:
     """Gaps are what is not there; filled bars are marked, and real ones never change."""
@@ -43,7 +41,6 @@ def test_policies_account_for_every_expected_bar(present: set[int]) -> None:
     assert filled["timestamp"].to_list() == times[min(present) :]
 
 
-@settings(max_examples=1000, deadline=None)
 @given(
     spans=st.lists(st.tuples(st.integers(0, 30), st.integers(0, 30)), max_size=6),
     wanted=st.tuples(st.integers(0, 15), st.integers(16, 30)),

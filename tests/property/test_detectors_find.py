@@ -7,7 +7,7 @@ from pathlib import Path
 from textwrap import indent
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from readiness_tests.detectors import Finding
@@ -18,8 +18,6 @@ from readiness_tests.detectors.neutralise import NotNeutralisableError, neutrali
 from readiness_tests.detectors.source import Source, parse, read
 from readiness_tests.detectors.validators import Validator, find_validators
 from readiness_tests.detectors.vocabulary import ABOUT, WORDS, is_stand_in, words
-
-many = settings(max_examples=1000, deadline=None)
 
 WRAPPERS = [
     "def outer{n}(a):\n{code}\n    return a",
@@ -73,7 +71,6 @@ def source_of(code: str) -> Source:
     return parse(code.encode())
 
 
-@many
 @given(st.sampled_from(STAND_INS), st.lists(st.sampled_from(WRAPPERS), max_size=5))
 def test_a_stand_in_is_found_at_any_depth(case: tuple[str, str], wrappers: list[str]) -> None:
     """However deep in functions, classes and blocks, a stand-in is found."""
@@ -83,7 +80,6 @@ def test_a_stand_in_is_found_at_any_depth(case: tuple[str, str], wrappers: list[
     assert rule in {f.rule for f in stand_ins(source, Families([source]), strict=True)}
 
 
-@many
 @given(st.sampled_from(HARDCODED), st.lists(st.sampled_from(WRAPPERS), max_size=5))
 def test_a_hardcoded_value_is_found_at_any_depth(
     case: tuple[str, str], wrappers: list[str]
@@ -137,7 +133,6 @@ dependent = st.recursive(inputs.map(lambda e: f"({e})"), using, max_leaves=3)
 harmless = st.sampled_from(["print(x)", "y = 1", "if x: log.info(x)", "for _ in x: y = 2", "''"])
 
 
-@many
 @given(dependent, st.lists(harmless, max_size=3), st.booleans())
 def test_a_function_that_uses_an_input_is_never_flagged(
     expression: str, before: list[str], named: bool
@@ -150,7 +145,6 @@ def test_a_function_that_uses_an_input_is_never_flagged(
     assert list(hardcoded(source, Families([source]))) == []
 
 
-@many
 @given(constants, st.lists(harmless, max_size=3), st.integers(1, 3))
 def test_a_function_that_repeats_one_constant_is_always_flagged(
     expression: str, before: list[str], returns: int
@@ -164,7 +158,6 @@ def test_a_function_that_repeats_one_constant_is_always_flagged(
     assert len(found) == 1
 
 
-@many
 @given(dependent, st.sampled_from(["0.1, 0.2", "True, False", "[], [1]", "'a', None"]))
 def test_a_choice_by_an_input_is_never_flagged(test: str, answers: str) -> None:
     """Different constants chosen by an input depend on it."""
@@ -179,7 +172,6 @@ plain_words = st.sampled_from(["smock", "stubborn", "order", "price", "mocking2x
 plain_words = plain_words.filter(lambda word: WORDS.isdisjoint(words(word)))
 
 
-@many
 @given(st.lists(plain_words, max_size=4), st.lists(plain_words, max_size=4), st.booleans())
 def test_only_a_whole_word_makes_a_stand_in(
     before: list[str], after: list[str], camel: bool
@@ -202,7 +194,6 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 code_like = st.text(st.sampled_from("abc =():\n\t'\"\\#@[]{}0123.é\r\f\x00"), max_size=60)
 
 
-@many
 @given(st.one_of(st.binary(max_size=60), code_like.map(str.encode)))
 def test_any_bytes_are_a_module_or_a_finding(file: Path, data: bytes) -> None:
     """Reading never raises; what is parsed has lines for all its nodes."""
@@ -237,7 +228,6 @@ bodies = st.lists(
 )
 
 
-@many
 @given(results, signatures, bodies, st.sampled_from(["  ", "\t", "      "]))
 def test_changed_validators_are_still_python(
     result: str, signature: str, body: list[str], space: str

@@ -6,7 +6,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import NamedTuple
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rustybt.execution import (
@@ -34,7 +34,6 @@ from rustybt.model import Instrument, InstrumentKind, Rounding, Side
 from rustybt.model.money import ZERO, add, multiply, total
 
 D = Decimal
-thousand = settings(max_examples=1000, deadline=None)
 SHARE = Instrument(
     symbol="X", base="X", quote="USD", tick=D("0.05"), lot=D(1), kind=InstrumentKind.EQUITY
 )
@@ -103,7 +102,6 @@ def fees(model: Commission, rows: list[Row]) -> list[Decimal]:
     return result
 
 
-@thousand
 @given(st.sampled_from(ORDER_MODELS), drafts, st.integers(1, 99))
 def test_a_split_costs_the_same(model: Commission, numbers: list[int], percent: int) -> None:
     """Any trade in two, or all in reverse: the same total, to the last digit."""
@@ -118,7 +116,6 @@ def test_a_split_costs_the_same(model: Commission, numbers: list[int], percent: 
     assert total(fees(model, rows[::-1])) == whole
 
 
-@thousand
 @given(drafts)
 def test_tiers_do_not_care_whose_order_it_was(numbers: list[int]) -> None:
     """Orders that trade in turn pay together what one order would, worked out in fractions."""
@@ -138,7 +135,6 @@ def test_tiers_do_not_care_whose_order_it_was(numbers: list[int]) -> None:
     assert Fraction(paid) == expected
 
 
-@thousand
 @given(st.sampled_from(ORDER_MODELS[:-1]), drafts)
 def test_only_a_rebate_is_negative(model: Commission, numbers: list[int]) -> None:
     """More trading never costs less, apart from making the market where that is paid for."""
@@ -148,7 +144,6 @@ def test_only_a_rebate_is_negative(model: Commission, numbers: list[int]) -> Non
         assert cost >= 0 or (rebate and maker)
 
 
-@thousand
 @given(st.sampled_from(SLIPPAGES), prices, quantities, st.integers(0, 1000), st.sampled_from(Side))
 def test_slippage_is_never_in_our_favour(
     model: Slippage, price: Decimal, quantity: Decimal, volume: int, side: Side
@@ -166,7 +161,6 @@ def test_slippage_is_never_in_our_favour(
         assert moved == price
 
 
-@thousand
 @given(quantities, quantities, st.integers(1, 500))
 def test_a_larger_share_slips_more(first: Decimal, second: Decimal, volume: int) -> None:
     """The volume share model grows with the quantity and stops at all of the volume."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_rustybt_ready.canonical import to_bytes
@@ -51,7 +51,6 @@ CHECKLIST = Checklist(
     ),
 )
 CHECKS = tuple(CheckInfo(check=i, section="testing", items=(i,)) for i in IDS)
-quick = settings(max_examples=1000, deadline=None)
 # how old and how good the result of each item is; None: not run
 seen = st.none() | st.tuples(st.sampled_from(Outcome), st.sampled_from([1, 31]))
 runs = st.lists(
@@ -105,7 +104,6 @@ def chain(records: Sequence[Record]) -> list[Entry]:
     return entries
 
 
-@quick
 @given(runs)
 def test_what_changed_is_told_once_and_truly(drawn: list[tuple[Any, ...]]) -> None:
     """Fixed, regressed and newly stale are apart, within the scope, and as the last run saw it."""
@@ -131,7 +129,6 @@ def test_what_changed_is_told_once_and_truly(drawn: list[tuple[Any, ...]]) -> No
     assert found.previous == (related[-1].digest if related else "")
 
 
-@quick
 @given(runs, st.integers(0), st.binary(max_size=3), st.integers(0, 3))
 def test_no_edit_goes_unnoticed(
     drawn: list[tuple[Any, ...]], place: int, put: bytes, gone: int
@@ -155,7 +152,6 @@ def test_no_edit_goes_unnoticed(
         assert found == entries[: len(found)]
 
 
-@settings(max_examples=1000, deadline=None)
 @given(st.text("ab", min_size=1, max_size=40))
 def test_an_untouched_history_reads_back(name: str) -> None:
     """What was appended is what is read, and the chain starts at nothing."""

@@ -9,7 +9,7 @@ from fractions import Fraction
 from random import Random
 from typing import Any, NamedTuple
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -29,7 +29,6 @@ from rustybt.model import (
 from rustybt.model.codec import from_msgpack, to_msgpack
 from rustybt.model.money import add, multiply, subtract, total
 
-thousand = settings(max_examples=1000, deadline=None)
 NOW = datetime(2024, 3, 1, tzinfo=UTC)
 D = Decimal
 
@@ -159,7 +158,6 @@ def reference(fills: list[Fill], symbol: str, method: CostMethod) -> Reference:
     )
 
 
-@thousand
 @given(fill_lists, methods)
 def test_positions_are_those_of_a_calculation_in_ratios(
     fills: list[Fill], method: CostMethod
@@ -177,7 +175,6 @@ def test_positions_are_those_of_a_calculation_in_ratios(
         assert abs(Fraction(made.cost) - expected.cost) <= size * Fraction(1, 10**30)
 
 
-@thousand
 @given(fill_lists, methods)
 def test_cash_positions_and_fees_balance_to_the_last_digit(
     fills: list[Fill], method: CostMethod
@@ -197,7 +194,6 @@ def test_cash_positions_and_fees_balance_to_the_last_digit(
     assert made.gross_exposure == subtract(made.long, made.short)
 
 
-@thousand
 @given(fill_lists, methods, seeds)
 def test_the_order_of_independent_fills_does_not_matter(
     fills: list[Fill], method: CostMethod, seed: int
@@ -217,7 +213,6 @@ def test_the_order_of_independent_fills_does_not_matter(
     assert one == other
 
 
-@thousand
 @given(fill_lists, seeds)
 def test_cash_and_quantity_do_not_depend_on_any_order(fills: list[Fill], seed: int) -> None:
     """Shuffled altogether, equity at any price is the same; only realised against open differs."""
@@ -246,7 +241,6 @@ def parts_of(fill: Fill, cut: int) -> list[Fill]:
     ]
 
 
-@thousand
 @given(fill_lists, methods, st.integers(1, 99))
 def test_value_never_depends_on_how_a_quantity_was_split(
     fills: list[Fill], method: CostMethod, cut: int
@@ -315,7 +309,6 @@ def numbered(facts: list[Any]) -> list[Fill | BookEntry]:
 fact_lists = st.lists(st.one_of(drafts.map(fill_of), entries), max_size=6).map(numbered)
 
 
-@thousand
 @given(fact_lists, methods, st.integers(0, 6))
 def test_replay_equals_incremental(
     facts: list[Fill | BookEntry], method: CostMethod, cut: int
@@ -329,7 +322,6 @@ def test_replay_equals_incremental(
     assert to_msgpack(resumed.state()) == to_msgpack(straight.state())
 
 
-@thousand
 @given(fact_lists, methods)
 def test_everything_balances_with_entries_too(
     facts: list[Fill | BookEntry], method: CostMethod
@@ -349,7 +341,6 @@ def test_everything_balances_with_entries_too(
     assert made.equity == subtract(earned, add(made.fees, made.charges))
 
 
-@thousand
 @given(fact_lists, methods, st.integers(1, 7), st.integers(1, 7))
 def test_a_split_keeps_cost_and_loses_less_than_a_lot(
     facts: list[Fill | BookEntry], method: CostMethod, new: int, old: int
@@ -378,7 +369,6 @@ def test_a_split_keeps_cost_and_loses_less_than_a_lot(
             assert abs(Fraction(after.cost) - Fraction(before.cost) * share) < size / 10**30
 
 
-@thousand
 @given(fill_lists)
 def test_round_trips_and_open_positions_share_all_profit(fills: list[Fill]) -> None:
     """Closed trips and what is still open add up to the ledger's profit and fees."""

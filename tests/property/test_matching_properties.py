@@ -7,7 +7,7 @@ from decimal import Decimal
 from random import Random
 from typing import Any, NamedTuple
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -49,7 +49,6 @@ from rustybt.model import (
 from rustybt.model.money import add, multiply, total
 
 D = Decimal
-thousand = settings(max_examples=1000, deadline=None)
 seeds = st.integers(0, 2**40)
 START = datetime(2024, 3, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -281,7 +280,6 @@ def check_limit(fill: Fill, order: Order) -> None:
     assert not order.post_only or fill.liquidity is Liquidity.MAKER
 
 
-@thousand
 @given(seeds)
 def test_fills_are_in_their_bar_at_their_limit_and_not_too_large(seed: int) -> None:
     """No fill is outside its bar, sees the past, breaks a limit, its order's size or the share."""
@@ -337,7 +335,6 @@ def check_groups(run: Run) -> None:
             assert sum(1 for order in orders if order.filled) <= 1
 
 
-@thousand
 @given(seeds)
 def test_orders_keep_their_word(seed: int) -> None:
     """Fees add up; time in force, reduce-only and groups hold; positions are the sum of fills."""
@@ -361,7 +358,6 @@ def check_answers(run: Run) -> None:
     assert {order.client_id for order in run.orders.open()} >= set(run.matcher.book("X").orders)
 
 
-@thousand
 @given(seeds)
 def test_a_bar_that_is_passed_over_would_have_changed_nothing(seed: int) -> None:
     """The bounds are right: showing every bar gives the very same events, in order of time."""
@@ -470,7 +466,6 @@ def draw_rows(random: Random) -> list[tuple[list[Order], Bar]]:
     return rows
 
 
-@thousand
 @given(seeds)
 def test_walking_a_bar_is_like_seeing_every_tick(seed: int) -> None:
     """The same orders trade in the same order at the same prices."""

@@ -6,13 +6,11 @@ from decimal import Decimal
 from fractions import Fraction
 from random import Random
 
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from rustybt.model import money
 from rustybt.model.money import Rounding
-
-thousand = settings(max_examples=1000, deadline=None)
 
 digits = st.integers(min_value=-(10**36) + 1, max_value=10**36 - 1)
 numbers = st.builds(
@@ -28,7 +26,6 @@ def fraction(value: Decimal) -> Fraction:
     return Fraction(*value.as_integer_ratio())
 
 
-@thousand
 @given(numbers)
 def test_text_goes_in_and_comes_out_unchanged(value: Decimal) -> None:
     """Every supported number survives its text, with its very digits."""
@@ -38,7 +35,6 @@ def test_text_goes_in_and_comes_out_unchanged(value: Decimal) -> None:
     assert "E" not in money.text(value)
 
 
-@thousand
 @given(numbers, numbers, numbers)
 def test_sums_and_products_are_those_of_ratios(a: Decimal, b: Decimal, c: Decimal) -> None:
     """Addition, subtraction and products of three are exact for all supported numbers."""
@@ -47,7 +43,6 @@ def test_sums_and_products_are_those_of_ratios(a: Decimal, b: Decimal, c: Decima
     assert fraction(money.product(a, b, c)) == fraction(a) * fraction(b) * fraction(c)
 
 
-@thousand
 @given(st.lists(numbers, max_size=8), st.integers(0, 10**6))
 def test_the_order_of_a_sum_does_not_matter(values: list[Decimal], seed: int) -> None:
     """Shuffled, a sum has the same value and the same digits."""
@@ -57,7 +52,6 @@ def test_the_order_of_a_sum_does_not_matter(values: list[Decimal], seed: int) ->
     assert fraction(money.total(values)) == sum(map(fraction, values))
 
 
-@thousand
 @given(numbers, numbers)
 def test_a_quotient_is_right_to_forty_digits(a: Decimal, b: Decimal) -> None:
     """The error is at most half a unit of the fortieth digit."""
@@ -66,7 +60,6 @@ def test_a_quotient_is_right_to_forty_digits(a: Decimal, b: Decimal) -> None:
     assert abs(fraction(money.divide(a, b)) - exact) <= abs(exact) * Fraction(1, 2 * 10**39)
 
 
-@thousand
 @given(numbers, steps, st.sampled_from(Rounding))
 def test_rounding_lands_on_the_grid_in_its_direction(
     value: Decimal, step: Decimal, mode: Rounding
@@ -90,7 +83,6 @@ def test_rounding_lands_on_the_grid_in_its_direction(
         assert result == round(exact / grid) * grid
 
 
-@thousand
 @given(numbers, steps)
 def test_rounding_is_symmetric(value: Decimal, step: Decimal) -> None:
     """The negative of a number rounds to the negative, floor and ceiling changing places."""

@@ -7,7 +7,7 @@ from decimal import Decimal
 from random import Random
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rustybt.model import (
@@ -26,7 +26,6 @@ from rustybt.model import (
 )
 from rustybt.model.codec import from_json, from_msgpack, to_json, to_msgpack
 
-thousand = settings(max_examples=1000, deadline=None)
 NOW = datetime(2024, 3, 1, tzinfo=UTC)
 
 amounts = st.integers(1, 10**12).map(lambda value: Decimal(value).scaleb(-(value % 10)))
@@ -66,7 +65,6 @@ def take(order: Order, step: Any, number: int) -> Order:
     return order.fill(order.fills[-1]) if order.fills else order
 
 
-@thousand
 @given(quantities, st.lists(steps, max_size=12))
 def test_no_sequence_of_reports_breaks_an_order(quantity: Decimal, sequence: list[Any]) -> None:
     """Each step follows the table or raises one of ours; fills never vanish, sums always agree."""
@@ -86,7 +84,6 @@ def test_no_sequence_of_reports_breaks_an_order(quantity: Decimal, sequence: lis
         assert order.triggered >= before.triggered
 
 
-@thousand
 @given(st.lists(amounts, min_size=1, max_size=6), st.integers(0, 10**6))
 def test_the_order_of_fills_does_not_matter(parts: list[Decimal], seed: int) -> None:
     """Reordered and repeated fills give the same filled quantity, value and state."""
@@ -117,7 +114,6 @@ PRICES: dict[OrderType, tuple[str, ...]] = {
 }
 
 
-@thousand
 @given(
     st.sampled_from(OrderType),
     st.sampled_from(Side),
@@ -150,7 +146,6 @@ def test_any_order_survives_both_formats(
     assert to_json(from_msgpack(to_msgpack(order), Order)) == to_json(order)
 
 
-@thousand
 @given(
     st.sampled_from(Side),
     st.sampled_from(TrailUnit),

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_rustybt_ready.evidence import Evidence, Unproven
@@ -16,7 +16,6 @@ from pytest_rustybt_ready.redaction import MASK, Redactor
 from pytest_rustybt_ready.values import EvidenceEntry
 
 AT = datetime(2026, 3, 14, tzinfo=UTC)
-quick = settings(max_examples=1000, deadline=None)
 # A secret has a digit, which neither the mask nor the text around it has.
 secrets = st.text(string.ascii_letters + "+/=\"'\\&<> \n-_.é", min_size=5, max_size=40).map(
     lambda text: f"7{text.strip()}7x"
@@ -44,7 +43,6 @@ def planted(value: Any, text: str) -> Any:
     return value
 
 
-@quick
 @given(secrets, values, around, around, st.integers(0, 20_000))
 def test_a_planted_secret_never_survives(
     secret: str, value: Any, before: str, after: str, far: int
@@ -77,7 +75,6 @@ def test_a_planted_secret_never_survives(
         assert msgspec.json.decode(msgspec.json.encode(entry), type=EvidenceEntry) == entry
 
 
-@quick
 @given(st.lists(secrets, max_size=3), around, st.integers(0, 60))
 def test_a_cut_never_shows_a_part(known: list[str], text: str, limit: int) -> None:
     """The head of a text is the beginning of the whole text redacted, or less."""

@@ -6,7 +6,7 @@ import re
 from html.parser import HTMLParser
 from xml.etree import ElementTree as ET
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
@@ -24,7 +24,6 @@ MARKDOWN = MarkdownIt("gfm-like", {"linkify": False})
 XML_FORBIDS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
-@settings(max_examples=1000, deadline=None)
 @given(TEXTS)
 def test_visible_text_is_allowed_everywhere(text: str) -> None:
     """Visible text has nothing that XML forbids or that turns the reading order, and stays so."""
@@ -36,7 +35,6 @@ def test_visible_text_is_allowed_everywhere(text: str) -> None:
     found.encode("utf-8")
 
 
-@settings(max_examples=1000, deadline=None)
 @given(TEXTS)
 def test_xml_gives_the_text_back(text: str) -> None:
     """Visible text survives a round trip through XML, in an attribute and as content."""
@@ -49,7 +47,6 @@ def test_xml_gives_the_text_back(text: str) -> None:
     assert (again.text or "") == visible(text)
 
 
-@settings(max_examples=1000, deadline=None)
 @given(TEXTS)
 def test_markdown_shows_the_text(text: str) -> None:
     """Escaped text renders as one paragraph of that text: no markup, HTML, link or new block."""
@@ -83,7 +80,6 @@ class Texts(HTMLParser):
         self.seen.append(data)
 
 
-@settings(max_examples=1000, deadline=None)
 @given(TEXTS)
 def test_html_prose_shows_the_text(text: str) -> None:
     """Prose renders as its text; the only element it can make is code, of its backticks."""
@@ -93,7 +89,6 @@ def test_html_prose_shows_the_text(text: str) -> None:
     assert "".join(found.seen).replace("`", "") == visible(text).replace("`", "")
 
 
-@settings(max_examples=1000, deadline=None)
 @given(TEXTS, st.sampled_from(["ascii", "latin-1", "cp1252", "utf-8", "koi8-r"]))
 def test_fitted_lines_can_be_written(text: str, encoding: str) -> None:
     """A fitted line can be encoded, and text that the encoding knows is left as it is."""
@@ -106,7 +101,6 @@ def test_fitted_lines_can_be_written(text: str, encoding: str) -> None:
         assert fitted == line
 
 
-@settings(max_examples=1000, deadline=None)
 @given(st.integers(0, 500), st.integers(0, 500))
 def test_percentage_never_flatters(part: int, rest: int) -> None:
     """100.0 % means all, and 0.0 % is said of nothing or of next to nothing; never rounded up."""
@@ -121,7 +115,6 @@ def test_percentage_never_flatters(part: int, rest: int) -> None:
         assert shown == "0.0 %"
 
 
-@settings(max_examples=1000, deadline=None)
 @given(TEXTS, st.integers(1, 80))
 def test_shortened_text_keeps_its_bound(text: str, limit: int) -> None:
     """Shortened text has at most the characters asked for, and is the text if it fits."""
@@ -131,7 +124,6 @@ def test_shortened_text_keeps_its_bound(text: str, limit: int) -> None:
     assert (short == text) is (len(text) <= limit) or text.endswith("…")
 
 
-@settings(max_examples=1000, deadline=None)
 @given(st.integers(0, 10**13))
 def test_sizes_are_readable(octets: int) -> None:
     """A size is a number and a unit."""

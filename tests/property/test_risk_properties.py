@@ -13,14 +13,13 @@ from itertools import product
 from random import Random
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rustybt.model import Instrument, InstrumentKind, Order, OrderType, Side
 from rustybt.risk import Denial, Limit, PortfolioSnapshot, RiskLimits, RiskManager
 
 D = Decimal
-thousand = settings(max_examples=1000, deadline=None)
 seeds = st.integers(0, 2**40)
 NOW = datetime(2024, 3, 1, tzinfo=UTC)
 
@@ -245,7 +244,6 @@ class Account:
         return result
 
 
-@thousand
 @given(seeds)
 def test_an_order_is_approved_exactly_if_it_keeps_every_limit(seed: int) -> None:
     """And the denial names one that it breaks, with a value on the wrong side of the threshold."""
@@ -275,7 +273,6 @@ def check_figures(account: Account, denial: Denial) -> None:
         assert value > threshold
 
 
-@thousand
 @given(seeds)
 def test_a_batch_keeps_the_limits_as_a_whole(seed: int) -> None:
     """Orders reviewed one after the other never exceed together what one may."""
@@ -296,7 +293,6 @@ def test_a_batch_keeps_the_limits_as_a_whole(seed: int) -> None:
     assert sum(values.values(), Fraction(0)) <= max(Fraction(0), Fraction(account.equity) * 2)
 
 
-@thousand
 @given(st.lists(st.integers(0, 400), max_size=40), st.integers(1, 5), st.integers(1, 100))
 def test_the_order_rate_is_kept(gaps: list[int], most: int, window: int) -> None:
     """No window of that length ever holds more approved orders; as many as may, do."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from dotenv import dotenv_values
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from rustybt.errors import RustyBTError, SettingsError
@@ -27,7 +27,6 @@ ENDS = st.sampled_from(["\n", "\r\n", "\n\n", "\n  \n"])
 TEXTS = st.lists(st.builds("{}{}".format, LINES, ENDS), max_size=8).map("".join)
 
 
-@settings(max_examples=1000, deadline=None)
 @given(TEXTS, st.sets(KEYS))
 def test_taking_out_keys_takes_out_nothing_else(text: str, keys: set[str]) -> None:
     """What remains is the text without the spans of those keys, and it parses to the rest."""
@@ -43,7 +42,6 @@ def test_taking_out_keys_takes_out_nothing_else(text: str, keys: set[str]) -> No
         assert left.problems == ()
 
 
-@settings(max_examples=1000, deadline=None)
 @given(TEXTS)
 def test_values_are_those_of_python_dotenv(text: str) -> None:
     """Where nothing is wrong with a file, its values are what dotenv itself reads."""
@@ -56,7 +54,6 @@ def test_values_are_those_of_python_dotenv(text: str) -> None:
         assert one.key.split("\n")[0] in lines[one.line - 1]
 
 
-@settings(max_examples=1000, deadline=None)
 @given(st.decimals(min_value=0, max_value=30, allow_nan=False, places=6))
 def test_limits_are_exact_and_within_their_range(value: Decimal) -> None:
     """A decimal is taken to the last digit, or refused for being out of range."""
@@ -69,7 +66,6 @@ def test_limits_are_exact_and_within_their_range(value: Decimal) -> None:
                 load_settings(Path(folder), {})
 
 
-@settings(max_examples=1000, deadline=None)
 @given(
     st.sampled_from(
         ["MAX_LEVERAGE", "API_PORT", "TIMEZONE", "API_HOST", "DB_URL", "OFFSITE_URL", "LOG_DIR"]

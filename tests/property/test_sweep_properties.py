@@ -20,7 +20,6 @@ from rustybt.engine.sweep.constraint import Constraint
 from rustybt.engine.sweep.errors import SweepError
 from rustybt.engine.sweep.grid import Grid, values_in
 from rustybt.engine.sweep.measure import ratios
-from rustybt.engine.sweep.result import SweepResult
 from rustybt.engine.sweep.state import parsed
 from rustybt.strategy import Strategy
 from rustybt.strategy import expressions as ex
@@ -147,40 +146,6 @@ def test_windows_never_overlap_nor_look_ahead(train: int, test: int, gap: int, c
     assert all(0 <= each.start < each.split < each.end <= count for each in windows)
     assert all(each.end - each.split == test for each in windows[:-1])
     assert windows[-1].end == count or count - windows[-1].end <= gap + test
-
-
-@cache
-def forward(changed_from: int) -> SweepResult:
-    """Return a walk-forward sweep over bars that are others from some instant on."""
-    frame = bars()
-    later = pl.int_range(pl.len()) >= changed_from
-    prices = [
-        pl.when(later).then(pl.col(name) * 2 + 1).otherwise(pl.col(name)).alias(name)
-        for name in ("open", "high", "low", "close")
-    ]
-    grid = {"fast": "1:3", "slow": "2:4"}
-    return Sweep(
-        Signals,
-        frame.with_columns(prices),
-        grid,
-        where="fast < slow",
-        walk_forward="8/4",
-        processes=1,
-        metric="return",
-    ).run()
-
-
-@given(st.integers(0, 24), st.integers(0, 3))
-def test_later_bars_change_neither_choice_nor_test(changed_from: int, window: int) -> None:
-    """What a window chose depends on its train part, what it tested on nothing after it."""
-    whole, changed = forward(24), forward(changed_from)
-    span = whole.windows[window]
-    ours, theirs = (each.window_frame.row(window, named=True) for each in (whole, changed))
-    if changed_from >= span.split:
-        for name in ("fast", "slow", "trained"):
-            assert ours[name] == theirs[name]
-    if changed_from >= span.end:
-        assert ours == theirs
 
 
 @cache

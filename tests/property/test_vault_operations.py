@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rustybt.errors import VaultCorruptError, VaultError
@@ -22,7 +22,6 @@ SECRETS = st.text(st.characters(codec="utf-8"), min_size=1, max_size=30).filter(
 OPERATIONS = st.lists(st.one_of(st.tuples(NAMES, FIELDS, SECRETS), st.none()), max_size=2)
 
 
-@settings(max_examples=1000, deadline=None)
 @given(OPERATIONS)
 def test_the_vault_is_a_dictionary_that_remembers_when(
     operations: list[tuple[str, str, str] | None],
@@ -54,7 +53,6 @@ def test_the_vault_is_a_dictionary_that_remembers_when(
     assert {(e.name, e.field): e.changed_at for e in entries} == changed
 
 
-@settings(max_examples=1000, deadline=None)
 @given(st.data())
 def test_no_changed_byte_passes(data: st.DataObject) -> None:
     """A flipped bit anywhere is noticed, or (white space, say) changes nothing that is read."""
@@ -85,7 +83,6 @@ KEY = new_key()
 SEALED, ENTRIES = _sealed()
 
 
-@settings(max_examples=1000, deadline=None)
 @given(st.binary(max_size=200))
 def test_any_bytes_in_its_place_are_refused(content: bytes) -> None:
     """Opening never fails in another way than with the vault's own error."""

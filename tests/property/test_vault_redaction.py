@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Callable
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rustybt.security.redaction import redact
@@ -39,7 +39,6 @@ def nested(leaf: object, nests: list[int], noise: str) -> object:
 DEPTHS = st.lists(st.integers(0, len(NESTS) - 1), max_size=60)
 
 
-@settings(max_examples=1000, deadline=None)
 @given(SECRETS, NOISE, st.integers(0, len(LEAVES) - 1), DEPTHS)
 def test_a_known_secret_never_survives(
     secret: str, noise: str, leaf: int, nests: list[int]
@@ -53,7 +52,6 @@ def test_a_known_secret_never_survives(
     assert redact(once, [secret]) == once
 
 
-@settings(max_examples=1000, deadline=None)
 @given(
     st.text("abcdefABCDEF0123456789+/=%-_ ", min_size=6, max_size=40),
     st.sampled_from(["api_key", "X-MBX-APIKEY", "password", "clientSecret", "auth_token"]),

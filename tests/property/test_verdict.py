@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_rustybt_ready.canonical import to_bytes
@@ -41,7 +41,6 @@ SECTIONS = tuple(
     for n, key in ((1, "testing"), (2, "security"), (3, "performance"), (4, "sign_off"))
 )
 
-quick = settings(max_examples=1000, deadline=None)
 stages = st.sampled_from([Stage.DEV, Stage.DEV, Stage.DEV, Stage.STAGING, Stage.PRODUCTION])
 flags = st.integers(0, 63)
 # one draw for each item: its traits (see item), its kind and its stage (mostly dev)
@@ -217,7 +216,6 @@ def no_better(new: Verdict, old: Verdict) -> None:
     assert satisfied(new) <= satisfied(old)
 
 
-@quick
 @given(inputs(), st.integers(0, 2**32))
 def test_order_and_form_do_not_matter(given_inputs: Inputs, seed: int) -> None:
     """Shuffled, doubled or sent through JSON, the same inputs give the same bytes."""
@@ -241,7 +239,6 @@ def test_order_and_form_do_not_matter(given_inputs: Inputs, seed: int) -> None:
     assert to_bytes(judge(again, AT)) == verdict
 
 
-@quick
 @given(inputs())
 def test_a_verdict_adds_up(given_inputs: Inputs) -> None:
     """Each item has one disposition, sums agree, and each part follows from those below it."""
@@ -293,7 +290,6 @@ def _rules_hold(given_inputs: Inputs, found: dict[str, Any]) -> None:
 harms = st.sampled_from(["failed", "error", "proof", "broken", "gap", "interrupted", "not run"])
 
 
-@quick
 @given(inputs(), harms, st.sampled_from(list(CHECKS)))
 def test_bad_news_never_helps(given_inputs: Inputs, harm: str, check: str) -> None:
     """Another failure makes nothing better, and losing a result never makes a run READY."""
@@ -321,7 +317,6 @@ def test_bad_news_never_helps(given_inputs: Inputs, harm: str, check: str) -> No
     assert without.scope_status is not Status.READY or before.scope_status is Status.READY
 
 
-@quick
 @given(inputs(), st.integers(0, 100), st.integers(0, 100))
 def test_time_never_helps(given_inputs: Inputs, first: int, more: int) -> None:
     """Judged again later, nothing is better; what was to lapse has lapsed on the instant."""
@@ -342,7 +337,6 @@ def test_time_never_helps(given_inputs: Inputs, first: int, more: int) -> None:
 unsound = st.sampled_from(["expired", "not yet", "reason", "measure", "too long", "not waivable"])
 
 
-@quick
 @given(inputs(), unsound, st.sampled_from(ALL))
 def test_waivers_excuse_only_what_they_may(given_inputs: Inputs, flaw: str, item_id: str) -> None:
     """Expired or incomplete waivers do nothing; a sound one excuses its item, up to the ceiling."""
