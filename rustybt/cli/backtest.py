@@ -21,9 +21,12 @@ from rustybt.cli.market import (
     MaintenanceMarginOption,
     MarginCallOption,
     Market,
+    QuotesOption,
+    RatesOption,
     SymbolsOption,
     Terms,
     UntilOption,
+    abroad,
     held_on,
     read_files,
     read_market,
@@ -84,6 +87,8 @@ def backtest(
         str, typer.Option(help="When orders trade: next_open, same_close or intrabar.")
     ] = "next_open",
     lot: Annotated[str, typer.Option(help="The smallest step of quantities.")] = "0.00000001",
+    quote: QuotesOption = None,
+    rates: RatesOption = None,
     output: Annotated[
         Path | None,
         typer.Option(help="Write fills, trades, equity and the tear sheet into this new folder."),
@@ -121,6 +126,7 @@ def backtest(
             slippage=BasisPointSlippage(slippage) if slippage else NoSlippage(),
             progress=progress,
             **terms,
+            **abroad(quote or [], rates or []),
         ).run()
     files = [] if output is None else write_new(output, lambda made: _files(result, made))
     _report(result, files, json=json)

@@ -59,6 +59,14 @@ InitialMarginOption = Annotated[
 MaintenanceMarginOption = Annotated[
     str | None, typer.Option(help="The fraction that it needs to be kept [the initial one].")
 ]
+QuotesOption = Annotated[
+    list[str] | None,
+    typer.Option("--quote", help="The currency that a symbol is quoted in: ACME=EUR; repeat it."),
+]
+RatesOption = Annotated[
+    list[str] | None,
+    typer.Option(help="Bars of another currency in the account's: EUR=eurusd.csv; repeat it."),
+]
 
 
 class Market(NamedTuple):
@@ -187,6 +195,30 @@ class Terms(NamedTuple):
     maintenance_margin: str | None
 
 
+def abroad(quotes: Sequence[str], rates: Sequence[str]) -> dict[str, Any]:
+    """Return the arguments of a backtest that say what is in which currency."""
+    from rustybt.engine.bar_files import read_bars
+
+    files = _named(rates, "--rates", "EUR=eurusd.csv")
+    return {
+        "quotes": _named(quotes, "--quote", "ACME=EUR"),
+        "rates": {currency: read_bars(Path(file)) for currency, file in files.items()} or None,
+    }
+
+
+def _named(texts: Sequence[str], option: str, example: str) -> dict[str, str]:
+    """Return what is given for each name."""
+    found: dict[str, str] = {}
+    for text in texts:
+        name, _, value = (part.strip() for part in text.partition("="))
+        if not name or not value:
+            raise typer.BadParameter(f"{text!r} is not like {example}", param_hint=option)
+        if name in found:
+            raise typer.BadParameter(f"{name} is given twice", param_hint=option)
+        found[name] = value
+    return found
+
+
 def held_on(terms: Terms) -> dict[str, Any]:
     """Return the arguments of a backtest that say on which terms positions are held."""
     from rustybt.engine import HoldingCosts
@@ -220,14 +252,7 @@ def _rates(texts: Sequence[str], option: str) -> Mapping[str, Decimal] | Decimal
     """Return one rate for all symbols, or one for each that is named."""
     from rustybt.model import decimal
 
-    named: dict[str, Decimal] = {}
-    for text in texts:
-        symbol, equals, rate = text.rpartition("=")
-        if not equals and len(texts) > 1:
-            raise typer.BadParameter("several rates need symbols: ACME=0.02", param_hint=option)
-        if not equals:
-            return decimal(rate.strip(), option)
-        if symbol.strip() in named:
-            raise typer.BadParameter(f"{symbol.strip()} is given twice", param_hint=option)
-        named[symbol.strip()] = decimal(rate.strip(), option)
-    return named
+    if len(texts) == 1 and "=" not in texts[0]:
+        return decimal(texts[0].strip(), option)
+    rates = _named(texts, option, "ACME=0.02")
+    return {symbol: decimal(rate, f"{option} {symbol}") for symbol, rate in rates.items()}

@@ -69,7 +69,8 @@ class Backtest:
     maintenance margin of the instruments; with it, no order may need more initial margin than
     there is equity. *margins* are the initial and the maintenance margin of other symbols.
     *hours* tells when orders may be sent. *rates* are what other currencies are worth in
-    *currency*: see :class:`~rustybt.engine.currencies.Exchange`.
+    *currency* (see :class:`~rustybt.engine.currencies.Exchange`), *quotes* the currencies of
+    symbols that *instruments* does not describe.
 
     *path* is ``callback`` (every bar goes to the hooks), ``signals`` (only the rows where a target
     changes are visited; no hook but on_start and on_stop is called) or ``auto``: signals if the
@@ -104,7 +105,9 @@ class Backtest:
         margins: tuple[Decimal, Decimal] = (ONE, ONE),
         hours: TradingHours | None = None,
         rates: Mapping[str, pl.DataFrame] | None = None,
+        quotes: Mapping[str, str] | None = None,
     ) -> None:
+        self._quotes = quotes or {}
         self._margins = margins
         self._hours = hours
         self._exchange = None if rates is None else Exchange(currency, rates)
@@ -228,7 +231,7 @@ class Backtest:
             or Instrument(
                 symbol=symbol,
                 base=symbol,
-                quote=self._currency,
+                quote=self._quotes.get(symbol, self._currency),
                 tick=FINEST,
                 lot=self._lot,
                 kind=InstrumentKind.EQUITY,

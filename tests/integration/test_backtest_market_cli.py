@@ -173,6 +173,23 @@ def test_holding_costs_and_margins_are_options(cli: Cli, file: Path) -> None:
     assert called.json["positions"] == {"ACME": "1000"}
 
 
+def test_other_currencies_come_with_their_rates(
+    cli: Cli, file: Path, catalog: Path, tmp_path: Path
+) -> None:
+    """A symbol in euros, one in dollars, and bars of the euro."""
+    euro = tmp_path / "eurusd.csv"
+    bars(["1.1", "1.2", "1.3", "1.5"]).with_columns(
+        pl.col("open", "high", "low", "close", "volume").cast(pl.Float64)
+    ).write_csv(euro)
+    printed = cli("--catalog", catalog, "--quote", "ACME=EUR", "--rates", f"EUR={euro}", "--json")
+
+    assert printed.code == 0, printed.err
+    assert printed.json["final_equity"] == "100300"
+    balances = printed.json["balances"]
+    assert isinstance(balances, dict)
+    assert balances["EUR"] == "-1000"
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
@@ -194,7 +211,10 @@ def test_holding_costs_and_margins_are_options(cli: Cli, file: Path) -> None:
         (["--data", "FILE", "--actions", "FOLDER"], 1, "cannot read"),
         (["--data", "FILE", "--actions", "FILE"], 1, "lacks symbol, kind, amount"),
         (["--data", "FILE", "--actions", "WRONG"], 1, "line 2: 'soon' is no time"),
-        (["--data", "FILE", "--borrow", "0.1", "--borrow", "0.2"], 2, "several rates need"),
+        (["--data", "FILE", "--borrow", "0.1", "--borrow", "0.2"], 2, "'0.1' is not like"),
+        (["--data", "FILE", "--quote", "ACME"], 2, "'ACME' is not like ACME=EUR"),
+        (["--data", "FILE", "--quote", "ACME=EUR"], 1, "give rates for the others"),
+        (["--data", "FILE", "--rates", "EUR=none.csv"], 1, "there is no file none.csv"),
         (["--data", "FILE", "--borrow", "A=1", "--borrow", "A=2"], 2, "A is given twice"),
         (["--data", "FILE", "--borrow", "much"], 1, "'much' is not a finite number"),
         (["--data", "FILE", "--initial-margin", "0.5"], 2, "margins need it"),
