@@ -3,35 +3,54 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import os
-from collections.abc import Callable, Sequence
-from datetime import UTC, date, datetime, time, timedelta
-from decimal import Decimal, InvalidOperation
-from pathlib import Path
-from random import Random
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
 
-from pytest_rustybt_ready import Evidence, Provenance, at_most, one_of, ready
+from pytest_rustybt_ready import Evidence, Provenance, one_of, ready
 from readiness_tests import hours
 from readiness_tests.bar_cases import CASES, NOW
 from readiness_tests.engine import EngineUnderTest
-from readiness_tests.hours import ALWAYS, DAY, NEW_YORK, Market, NoSecondSourceError
-from readiness_tests.subjects import Deployment, owner_of, service_user, utc_now
-from rustybt.data.catalog import Catalog
-from rustybt.data.interval import Interval
+from readiness_tests.hours import ALWAYS, DAY, NEW_YORK, NoSecondSourceError
+from readiness_tests.market_data import (
+    NUMBERS,
+    bar_file,
+    daily,
+    days_held,
+    edit_bars,
+    ended_sessions,
+    exact,
+    expect_fresh,
+    fetched,
+    is_writable,
+    malformed,
+    read_manifest,
+    refused_rows,
+    set_key,
+    settings_of,
+    store_again,
+    told,
+    trade_in_new_york,
+    with_low_high,
+    without_ages,
+    wrong_files,
+)
+from readiness_tests.subjects import Deployment, utc_now
+from readiness_tests.trading_days import (
+    YEAR,
+    calendar_days,
+    instants_to_try,
+    is_open,
+    opening,
+    second_source,
+)
 from rustybt.data.manifest import FORMAT
 from rustybt.deployment import is_practice_data, open_catalog
-from rustybt.errors import RustyBTError
-from rustybt.settings import Settings
 
 CONFIGURED = "configured"
-YEAR = timedelta(days=365)
-# A source may take this long to publish a bar that has ended.
-GRACE = timedelta(days=1)
 QUALITY = "rustybt/data/quality.py"
 RULES = "{rule.name: rule for rule in _NAMED}"
 EXCHANGE = "rustybt/calendars/exchange.py"
@@ -45,8 +64,8 @@ def test_data_sources_are_configured(
     deployment: Deployment, engine: EngineUnderTest, evidence: Evidence
 ) -> None:
     """The declared source of market data loads, knows its symbols, and has what it needs."""
-    settings = _settings(deployment)
-    seen = _fetched(deployment, engine)
+    settings = settings_of(deployment)
+    seen = fetched(deployment, engine)
     evidence.record("declared", settings.data_source or "nothing")
     evidence.expect("what keeps it from being opened", "", observed=seen["error"])
     expected = (settings.data_source or "").partition(":")[0]
@@ -62,19 +81,19 @@ def test_data_sources_are_configured(
 @test_data_sources_are_configured.fails_when
 def the_source_is_unknown(deployment: Deployment) -> None:
     """The settings name a source that there is not."""
-    _set(deployment, "DATA_SOURCE", "bloomberg")
+    set_key(deployment, "DATA_SOURCE", "bloomberg")
 
 
 @test_data_sources_are_configured.fails_when
 def no_source_is_declared(deployment: Deployment) -> None:
     """The settings name no source at all."""
-    _set(deployment, "DATA_SOURCE", "")
+    set_key(deployment, "DATA_SOURCE", "")
 
 
 @test_data_sources_are_configured.fails_when
 def its_library_is_not_installed(deployment: Deployment, engine: EngineUnderTest) -> None:
     """The source needs a library that this machine does not have."""
-    _set(deployment, "DATA_SOURCE", "ccxt:binance")
+    set_key(deployment, "DATA_SOURCE", "ccxt:binance")
     engine.edit(
         "rustybt/adapters/ccxt.py",
         "import ccxt  # type: ignore[import-untyped] # it has no types we could use",
@@ -85,7 +104,7 @@ def its_library_is_not_installed(deployment: Deployment, engine: EngineUnderTest
 @test_data_sources_are_configured.fails_when
 def its_file_is_gone(deployment: Deployment) -> None:
     """The file that the source reads is not there."""
-    _bar_file(deployment).unlink()
+    bar_file(deployment).unlink()
 
 
 @ready.configuration("3.2.2")
@@ -93,12 +112,12 @@ def test_data_sources_deliver(
     deployment: Deployment, engine: EngineUnderTest, evidence: Evidence
 ) -> None:
     """The last bars of each symbol are well-formed, and no older than the calendar explains."""
-    settings = _settings(deployment)
-    fetched = _fetched(deployment, engine)
-    evidence.expect("what keeps the source from being opened", "", observed=fetched["error"])
-    evidence.expect("symbols", sorted(settings.data_symbols), observed=sorted(fetched["symbols"]))
-    evidence.record("source", fetched["name"])
-    for symbol, one in fetched["symbols"].items():
+    settings = settings_of(deployment)
+    seen = fetched(deployment, engine)
+    evidence.expect("what keeps the source from being opened", "", observed=seen["error"])
+    evidence.expect("symbols", sorted(settings.data_symbols), observed=sorted(seen["symbols"]))
+    evidence.record("source", seen["name"])
+    for symbol, one in seen["symbols"].items():
         if one["error"] and not one["reachable"]:
             evidence.unproven(
                 f"the source cannot be reached: {one['error']}",
@@ -106,36 +125,36 @@ def test_data_sources_deliver(
             )
         evidence.expect(f"{symbol}: why it delivers nothing", "", observed=one["error"])
         evidence.expect(f"{symbol}: rows that rules refuse", {}, observed=one["refused"])
-        evidence.expect(f"{symbol}: malformed rows", [], observed=_malformed(one["rows"]))
-        _expect_fresh(settings, evidence, symbol, one["rows"][-1][0])
+        evidence.expect(f"{symbol}: malformed rows", [], observed=malformed(one["rows"]))
+        expect_fresh(settings, evidence, symbol, one["rows"][-1][0])
 
 
 @test_data_sources_deliver.fails_when
 def the_source_has_stopped(deployment: Deployment) -> None:
     """The last ten days are not there."""
-    _edit_bars(deployment, lambda lines: _without_ages(lines, *range(11)))
+    edit_bars(deployment, lambda lines: without_ages(lines, *range(11)))
 
 
 @test_data_sources_deliver.fails_when
 def the_source_has_nothing(deployment: Deployment) -> None:
     """There is a header, and not one bar."""
-    _edit_bars(deployment, lambda lines: lines[:1])
+    edit_bars(deployment, lambda lines: lines[:1])
 
 
 @test_data_sources_deliver.fails_when
 def a_bar_is_malformed(deployment: Deployment) -> None:
     """The newest bar's high is below its low."""
-    _edit_bars(deployment, lambda lines: [*lines[:-1], _with_low_high(lines[-1])])
+    edit_bars(deployment, lambda lines: [*lines[:-1], with_low_high(lines[-1])])
 
 
 @ready.configuration("3.2.3")
 def test_the_history_is_complete(deployment: Deployment, evidence: Evidence) -> None:
     """For each declared symbol the catalog holds every session since the declared start."""
-    settings = _settings(deployment)
+    settings = settings_of(deployment)
     catalog = open_catalog(settings, utc_now)
     assert settings.data_symbols, "no symbol is configured"
     assert settings.data_start is not None, "no start is configured"
-    expected = _sessions(settings, settings.data_start)
+    expected = ended_sessions(settings, settings.data_start)
     if is_practice_data(settings):
         evidence.provenance = Provenance.PRACTICE  # no proof of anything at production
     evidence.record("calendar", settings.trading_calendar)
@@ -143,7 +162,7 @@ def test_the_history_is_complete(deployment: Deployment, evidence: Evidence) -> 
     assert expected, "no session has ended since the start that is configured"
     missing: list[str] = []
     for symbol in settings.data_symbols:
-        held, written = _held(catalog, symbol, settings)
+        held, written = days_held(catalog, symbol, settings)
         evidence.record(f"{symbol}: sessions stored", len(held), at=written)
         missing += [f"{symbol} {day}" for day in expected if day not in held]
     evidence.record("missing", missing)
@@ -153,20 +172,20 @@ def test_the_history_is_complete(deployment: Deployment, evidence: Evidence) -> 
 @test_the_history_is_complete.fails_when
 def a_day_is_missing(deployment: Deployment) -> None:
     """One day in the middle was never stored."""
-    _store_again(deployment, lambda lines: _without_ages(lines, 30))
+    store_again(deployment, lambda lines: without_ages(lines, 30))
 
 
 @test_the_history_is_complete.fails_when
 def the_latest_days_are_missing(deployment: Deployment) -> None:
     """Nobody has brought the catalog up to date for five days."""
-    _store_again(deployment, lambda lines: _without_ages(lines, *range(6)))
+    store_again(deployment, lambda lines: without_ages(lines, *range(6)))
 
 
 @test_the_history_is_complete.fails_when
 def a_symbol_is_missing(deployment: Deployment) -> None:
     """One of the symbols was never fetched."""
     symbols = ",".join((*deployment.settings.data_symbols, "ASH/USDT"))
-    _set(deployment, "DATA_SYMBOLS", symbols)
+    set_key(deployment, "DATA_SYMBOLS", symbols)
 
 
 @ready.configuration("3.2.4")
@@ -178,11 +197,11 @@ def test_bad_bars_are_refused(engine: EngineUnderTest, evidence: Evidence) -> No
     evidence.expect("rules with a case of their own", sorted(CASES), observed=sorted(seen["rules"]))
     for name, case in CASES.items():
         found = seen["cases"][name]
-        values = dict(zip(("timestamp", *_NUMBERS), case["bad"], strict=True))
+        values = dict(zip(("timestamp", *NUMBERS), case["bad"], strict=True))
         evidence.expect(f"{name}: error", "", observed=found["error"])
-        evidence.expect(f"{name}: set aside", [([name], values)], observed=_refused(found))
-        stored = [_exact(row) for row in found["bars"]]
-        good = sorted(_exact(row) for row in case["good"])
+        evidence.expect(f"{name}: set aside", [([name], values)], observed=refused_rows(found))
+        stored = [exact(row) for row in found["bars"]]
+        good = sorted(exact(row) for row in case["good"])
         evidence.expect(f"{name}: every sound row is stored", True, observed=stored == good)
 
 
@@ -230,16 +249,16 @@ def test_missing_bars_are_never_filled_unasked(engine: EngineUnderTest, evidence
     start = datetime(2026, 1, 5, tzinfo=UTC)
     present = [0, 1, 4, 5, 6, 8, 9]  # days after the start; 2, 3 and 7 are missing
     closes = {number: Decimal(100 + number) for number in present}
-    rows = [_daily(start + number * DAY, closes[number]) for number in present]
+    rows = [daily(start + number * DAY, closes[number]) for number in present]
     seen = engine.run(
         "gap_policies", start=start.isoformat(), end=(start + 10 * DAY).isoformat(), rows=rows
     )
-    real = [[_iso(start + n * DAY), closes[n], Decimal(10), False] for n in present]
+    real = [[(start + n * DAY).isoformat(), closes[n], Decimal(10), False] for n in present]
     made = [
-        [_iso(start + n * DAY), closes[last], Decimal(0), True]
+        [(start + n * DAY).isoformat(), closes[last], Decimal(0), True]
         for n, last in ((2, 1), (3, 1), (7, 6))
     ]
-    policies = {name: _told(one) for name, one in seen["policies"].items()}
+    policies = {name: told(one) for name, one in seen["policies"].items()}
     refused: tuple[str, list[Any]] = ("GapError", [])
     evidence.expect("policies", ["forward-fill", "raise", "skip"], observed=sorted(policies))
     evidence.expect("raise", refused, observed=policies["raise"])
@@ -248,8 +267,8 @@ def test_missing_bars_are_never_filled_unasked(engine: EngineUnderTest, evidence
     evidence.expect("days that raise names", 3, observed=len(named))
     evidence.expect("skip", ("", real), observed=policies["skip"])
     evidence.expect("forward-fill", ("", sorted(real + made)), observed=policies["forward-fill"])
-    evidence.expect("when nothing is said", refused, observed=_told(seen["unsaid"]))
-    shown = [[_iso(start + n * DAY), float(closes[n])] for n in present]
+    evidence.expect("when nothing is said", refused, observed=told(seen["unsaid"]))
+    shown = [[(start + n * DAY).isoformat(), float(closes[n])] for n in present]
     for way in ("from the catalog", "after a forward fill"):
         evidence.expect(f"shown to a strategy {way}", shown, observed=seen[way])
 
@@ -298,15 +317,14 @@ def test_the_catalog_is_sound(deployment: Deployment, evidence: Evidence) -> Non
     evidence.record("series", len(manifests))
     assert manifests, "the catalog is empty"
     folders = sorted({root, *(path.parent for path in manifests)})
-    evidence.expect(
-        "folders that cannot be written", [], observed=[str(f) for f in folders if not _writable(f)]
-    )
+    closed = [str(folder) for folder in folders if not is_writable(folder)]
+    evidence.expect("folders that cannot be written", [], observed=closed)
     damaged: list[str] = []
     formats = set()
     for path in manifests:
-        document = _manifest(path, damaged)
+        document = read_manifest(path, damaged)
         formats.add(document.get("format"))
-        damaged += _wrong_files(path.parent, document)
+        damaged += wrong_files(path.parent, document)
     evidence.expect("files whose checksum is wrong", [], observed=damaged)
     evidence.expect("formats", {FORMAT}, observed=formats)
 
@@ -378,9 +396,9 @@ def test_the_calendar_fits_the_market(
     deployment: Deployment, engine: EngineUnderTest, evidence: Evidence
 ) -> None:
     """The configured calendar exists, and is one that the broker's market keeps to."""
-    settings = _settings(deployment)
+    settings = settings_of(deployment)
     name = settings.trading_calendar
-    seen = _calendar(engine, name)
+    seen = calendar_days(engine, name)
     evidence.expect(f"what is wrong with {name}", "", observed=seen["error"])
     fitting = STOCKS_TOO if settings.broker in STOCK_BROKERS else (ALWAYS,)
     evidence.expect(f"calendar for {settings.broker}", one_of(*fitting), observed=name)
@@ -394,14 +412,14 @@ STOCKS_TOO = (ALWAYS, "NYSE", "NASDAQ", "XNYS", "XNAS")
 @test_the_calendar_fits_the_market.fails_when
 def a_crypto_venue_keeps_the_hours_of_new_york(deployment: Deployment) -> None:
     """The calendar of a stock exchange is configured for a venue that never closes."""
-    _set(deployment, "TRADING_CALENDAR", "NYSE")
-    _set(deployment, "TIMEZONE", NEW_YORK)
+    set_key(deployment, "TRADING_CALENDAR", "NYSE")
+    set_key(deployment, "TIMEZONE", NEW_YORK)
 
 
 @test_the_calendar_fits_the_market.fails_when
 def nobody_knows_the_calendar(deployment: Deployment) -> None:
     """There is no calendar of that name."""
-    _set(deployment, "TRADING_CALENDAR", "ATLANTIS")
+    set_key(deployment, "TRADING_CALENDAR", "ATLANTIS")
 
 
 @ready.configuration("3.4.2")
@@ -410,11 +428,11 @@ def test_market_hours_agree_with_a_second_source(
     deployment: Deployment, engine: EngineUnderTest, evidence: Evidence, market: str
 ) -> None:
     """All opens and closes of the next twelve months are what another source says they are."""
-    settings = _settings(deployment)
+    settings = settings_of(deployment)
     name = settings.trading_calendar if market == CONFIGURED else market
     today = utc_now().date()
-    second = _second_source(evidence, name, today)
-    seen = _calendar(engine, name, today)
+    second = second_source(evidence, name, today)
+    seen = calendar_days(engine, name, today)
     evidence.record("second source", second.source)
     evidence.expect(f"what is wrong with {name}", "", observed=seen["error"])
     expected = {
@@ -456,7 +474,7 @@ def early_closes_are_forgotten(engine: EngineUnderTest) -> None:
 @test_market_hours_agree_with_a_second_source.fails_when(case=CONFIGURED)
 def configured_hours_contradict_the_calendar(deployment: Deployment) -> None:
     """The settings open the market at half past eight."""
-    _trade_in_new_york(deployment)
+    trade_in_new_york(deployment)
     env = deployment.home.env_file
     env.write_text(f"{env.read_text('utf-8')}MARKET_OPEN=08:30\nMARKET_CLOSE=16:00\n", "utf-8")
 
@@ -470,11 +488,11 @@ def test_the_time_zone_is_the_markets(
     deployment: Deployment, engine: EngineUnderTest, evidence: Evidence, market: str
 ) -> None:
     """The zone is the market's, and around both clock changes it opens at the right instant."""
-    settings = _settings(deployment)
+    settings = settings_of(deployment)
     name = settings.trading_calendar if market == CONFIGURED else market
     today = utc_now().date()
-    second = _second_source(evidence, name, today)
-    seen = _calendar(engine, name, today)
+    second = second_source(evidence, name, today)
+    seen = calendar_days(engine, name, today)
     evidence.expect(f"what is wrong with {name}", "", observed=seen["error"])
     evidence.expect("zone of the calendar", second.zone, observed=seen["zone"])
     if market == CONFIGURED:
@@ -488,7 +506,7 @@ def test_the_time_zone_is_the_markets(
         found = seen["sessions"].get(day.isoformat())
         if found is not None:
             compared += 1
-            evidence.expect(f"opens on {day}", _opening(second.zone, day, opens), observed=found[0])
+            evidence.expect(f"opens on {day}", opening(second.zone, day, opens), observed=found[0])
     assert len(changes) >= 1, "no clock change lies in the year ahead"
     assert compared >= 5 * len(changes), f"only {compared} sessions lie around the clock changes"
 
@@ -496,8 +514,8 @@ def test_the_time_zone_is_the_markets(
 @test_the_time_zone_is_the_markets.fails_when(case=CONFIGURED)
 def new_york_is_traded_in_utc(deployment: Deployment) -> None:
     """The calendar is New York's, the zone is not."""
-    _trade_in_new_york(deployment)
-    _set(deployment, "TIMEZONE", "UTC")
+    trade_in_new_york(deployment)
+    set_key(deployment, "TIMEZONE", "UTC")
 
 
 @test_the_time_zone_is_the_markets.fails_when(case="NYSE")
@@ -512,9 +530,9 @@ def test_the_calendar_reaches_far_enough(
     deployment: Deployment, engine: EngineUnderTest, evidence: Evidence
 ) -> None:
     """The calendar knows enough days ahead, and the next holidays are the real ones."""
-    name = _settings(deployment).trading_calendar
+    name = settings_of(deployment).trading_calendar
     today = utc_now().date()
-    seen = _calendar(engine, name, today)
+    seen = calendar_days(engine, name, today)
     evidence.expect(f"what is wrong with {name}", "", observed=seen["error"])
     horizon = date.fromisoformat(seen["horizon"])
     evidence.record("calendar ends", horizon.isoformat())
@@ -543,7 +561,7 @@ def the_calendar_has_ended(engine: EngineUnderTest) -> None:
 @test_the_calendar_reaches_far_enough.fails_when
 def a_holiday_is_unknown(deployment: Deployment, engine: EngineUnderTest) -> None:
     """The list of the holidays ahead lacks the next one."""
-    _trade_in_new_york(deployment)
+    trade_in_new_york(deployment)
     engine.edit(
         "rustybt/calendars/calendar.py",
         "return tuple(day for day in missing if day.weekday() in self._table.weekdays)",
@@ -555,24 +573,24 @@ def a_holiday_is_unknown(deployment: Deployment, engine: EngineUnderTest) -> Non
 def test_no_order_leaves_outside_hours(engine: EngineUnderTest, evidence: Evidence) -> None:
     """Of orders at thousands of instants, the exchange receives those of open markets only."""
     today = utc_now().date()
-    second = _second_source(evidence, "NYSE", today)
-    instants = _instants(second, today)
-    is_open = [_is_open(second, at) for at in instants]
+    second = second_source(evidence, "NYSE", today)
+    instants = instants_to_try(second, today)
+    opened = [is_open(second, at) for at in instants]
     seen = engine.run(
         "gate",
         settings=f"TRADING_CALENDAR=NYSE\nTIMEZONE={NEW_YORK}\n",
         instants=[at.isoformat() for at in instants],
     )
     received = set(seen["received"])
-    outside = [at.isoformat() for n, at in enumerate(instants) if n in received and not is_open[n]]
+    outside = [at.isoformat() for n, at in enumerate(instants) if n in received and not opened[n]]
     evidence.record("second source", second.source)
-    evidence.record("instants", f"{len(instants)}, {sum(is_open)} of them in open markets")
+    evidence.record("instants", f"{len(instants)}, {sum(opened)} of them in open markets")
     evidence.record("received outside hours", outside[:20])
     evidence.meets("orders_sent", observed=len(outside))
-    kept = [at.isoformat() for n, at in enumerate(instants) if is_open[n] and n not in received]
+    kept = [at.isoformat() for n, at in enumerate(instants) if opened[n] and n not in received]
     evidence.expect("kept back although the market was open", [], observed=kept[:20])
     named = len(seen.get("trading_hours", []))
-    evidence.expect("denied for trading hours", is_open.count(False), observed=named)
+    evidence.expect("denied for trading hours", opened.count(False), observed=named)
     assert len(instants) > 1000, "too few instants were tried"
     assert second.early_closes, "no early close lies ahead"
 
@@ -593,255 +611,3 @@ def the_gate_is_not_connected(engine: EngineUnderTest) -> None:
 def orders_leave_after_an_early_close(engine: EngineUnderTest) -> None:
     """Sessions that end early are taken for whole ones."""
     engine.edit(EXCHANGE, "closes=_seconds(source.closes)", CLOSES_LATE)
-
-
-# -- what the checks share -------------------------------------------------------------------
-
-_NUMBERS = ("open", "high", "low", "close", "volume")
-
-
-def _settings(deployment: Deployment) -> Settings:
-    """Return the settings; that they cannot be read is a finding, not a defect of the check."""
-    try:
-        return deployment.settings
-    except RustyBTError as error:
-        raise AssertionError(f"the settings cannot be read: {error}") from error
-
-
-def _set(deployment: Deployment, key: str, value: str) -> None:
-    """Give *key* another value in the settings (controls)."""
-    env = deployment.home.env_file
-    lines = env.read_text("utf-8").splitlines()
-    if not any(line.startswith(f"{key}=") for line in lines):
-        raise ValueError(f"{key} is not set in {env.name}")
-    changed = [f"{key}={value}" if line.startswith(f"{key}=") else line for line in lines]
-    env.write_text("\n".join([*changed, ""]), "utf-8")
-
-
-def _trade_in_new_york(deployment: Deployment) -> None:
-    _set(deployment, "TRADING_CALENDAR", "NYSE")
-    _set(deployment, "TIMEZONE", NEW_YORK)
-
-
-def _fetched(deployment: Deployment, engine: EngineUnderTest) -> dict[str, Any]:
-    """Return what the deployment's source delivered of the last forty days."""
-    since = (utc_now() - 40 * DAY).replace(microsecond=0)
-    found: dict[str, Any] = engine.run(
-        "sources", home=str(deployment.root), since=since.isoformat()
-    )
-    return found
-
-
-def _malformed(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Return the rows that are no bars, in order, by reckoning of our own."""
-    times = [row[0] for row in rows]
-    wrong = [] if times == sorted(set(times)) else ["the times do not ascend"]
-    return wrong + [",".join(map(str, row)) for row in rows if not _is_bar(row[1:])]
-
-
-def _is_bar(numbers: Sequence[str]) -> bool:
-    try:
-        opened, high, low, close, volume = map(Decimal, numbers)
-    except InvalidOperation:
-        return False
-    finite = all(number.is_finite() for number in (opened, high, low, close, volume))
-    return finite and 0 < low <= min(opened, close) <= max(opened, close) <= high and volume >= 0
-
-
-def _expect_fresh(settings: Settings, evidence: Evidence, symbol: str, newest: str) -> None:
-    """Expect that no finished session lies between *newest* and a day ago."""
-    last = datetime.fromisoformat(newest).date()
-    evidence.record(f"{symbol}: newest bar", newest)
-    late = [day for day in _sessions(settings, last) if day > last]
-    evidence.expect(f"{symbol}: finished sessions since", at_most(0), observed=len(late))
-
-
-def _sessions(settings: Settings, start: date) -> list[date]:
-    """Return the sessions from *start* on that have ended long enough ago to be published.
-
-    Of bars of a week, it is the Mondays of the weeks that have.
-    """
-    from rustybt.calendars import get_calendar
-
-    known, today = utc_now() - GRACE, utc_now().date()
-    if settings.trading_calendar == ALWAYS:  # no need to ask: the sessions are the days
-        ended = hours.days(start, known.date() - DAY)
-    else:
-        calendar = get_calendar(settings.trading_calendar, start=min(start, today), end=today)
-        ended = [one.day for one in calendar.sessions(start, today) if one.close <= known]
-    if settings.data_interval != "1w":
-        return ended
-    mondays = {day - day.weekday() * DAY for day in ended}
-    return sorted(day for day in mondays if start <= day <= known.date() - 7 * DAY)
-
-
-def _held(catalog: Catalog, symbol: str, settings: Settings) -> tuple[set[date], datetime | None]:
-    """Return the days of which the catalog has a bar of *symbol*, and when it was written."""
-    interval = Interval(settings.data_interval)
-    try:
-        times = catalog.read(symbol, interval)["timestamp"].to_list()
-        written = catalog.manifest(symbol, interval).newest.written
-    except RustyBTError:
-        return set(), None
-    zone = UTC if interval.by_day else ZoneInfo(settings.timezone)
-    return {at.astimezone(zone).date() for at in times}, written
-
-
-def _bar_file(deployment: Deployment) -> Path:
-    path = deployment.settings.data_path
-    assert path is not None, "the sandbox has no file of bars"
-    return path
-
-
-def _edit_bars(deployment: Deployment, change: Callable[[list[str]], list[str]]) -> None:
-    """Change the lines of the file that bars come from (controls)."""
-    path = _bar_file(deployment)
-    lines = path.read_text("utf-8").splitlines()
-    changed = change(lines)
-    if changed == lines:
-        raise ValueError(f"{path.name}: nothing was changed")
-    path.write_text("\n".join([*changed, ""]), "utf-8")
-
-
-def _age(line: str) -> int | None:
-    """Return how many days old the bar in *line* is; None for the header."""
-    if not line[:1].isdigit():
-        return None
-    return (utc_now().date() - date.fromisoformat(line[:10])).days
-
-
-def _without_ages(lines: list[str], *ages: int) -> list[str]:
-    return [line for line in lines if _age(line) not in ages]
-
-
-def _with_low_high(line: str) -> str:
-    cells = line.split(",")
-    cells[3] = "0.01"
-    return ",".join(cells)
-
-
-def _store_again(deployment: Deployment, change: Callable[[list[str]], list[str]]) -> None:
-    """Fill the catalog anew, from a file with other lines (controls)."""
-    _edit_bars(deployment, change)
-    settings = deployment.settings
-    words = ("--source", "csv", "--path", str(settings.data_path), "--replace")
-    done = deployment.rustybt("fetch-data", *words, "--symbols", ",".join(settings.data_symbols))
-    if done.returncode != 0:
-        raise ValueError(f"the catalog could not be filled: {done.stderr}")
-
-
-def _refused(found: dict[str, Any]) -> list[tuple[list[str], dict[str, str]]]:
-    """Return the rules and the text of each row that was set aside."""
-    wanted = ("timestamp", *_NUMBERS)
-    return [(row["rules"], {key: row[key] for key in wanted}) for row in found["refused"]]
-
-
-def _exact(row: Sequence[str]) -> tuple[datetime, *tuple[Decimal, ...]]:
-    return datetime.fromisoformat(row[0]), *map(Decimal, row[1:])
-
-
-def _daily(at: datetime, close: Decimal) -> list[str]:
-    """Return a bar that opens at half a unit below its close."""
-    around = (close - Decimal("0.5"), close + 1, close - 1, close, 10)
-    return [f"{at:%Y-%m-%d}", *map(str, around)]
-
-
-def _iso(at: datetime) -> str:
-    return at.isoformat()
-
-
-def _told(one: dict[str, Any]) -> tuple[str, list[list[Any]]]:
-    """Return the error and the bars that a policy made, its numbers as numbers."""
-    bars = [[at, Decimal(close), Decimal(volume), mark] for at, close, volume, mark in one["bars"]]
-    return one["error"], bars
-
-
-def _writable(folder: Path) -> bool:
-    """Tell whether the service user may write: as owner, by the mode, on a disk that allows it."""
-    owns = owner_of(folder) == service_user() and folder.stat().st_mode & 0o300 == 0o300
-    allowed = os.access(folder, os.W_OK | os.X_OK)  # always true for root: hence the mode, too
-    return owns and allowed and not os.statvfs(folder).f_flag & os.ST_RDONLY
-
-
-def _manifest(path: Path, damaged: list[str]) -> dict[str, Any]:
-    """Return what a manifest says, or nothing and a line in *damaged*."""
-    checksum, _, body = path.read_bytes().partition(b"\n")
-    if hashlib.sha256(body).hexdigest().encode() != checksum:
-        damaged.append(str(path))
-        return {"versions": [], "format": FORMAT}
-    found: dict[str, Any] = json.loads(body)
-    return found
-
-
-def _wrong_files(folder: Path, document: dict[str, Any]) -> list[str]:
-    """Return the files of a series that are missing or not what the manifest says."""
-    wrong = []
-    for version in document["versions"]:
-        file = folder / f"{version['sha256']}.parquet"
-        data = file.read_bytes() if file.is_file() else b""
-        if hashlib.sha256(data).hexdigest() != version["sha256"] or len(data) != version["size"]:
-            wrong.append(str(file))
-    return wrong
-
-
-def _calendar(engine: EngineUnderTest, name: str, today: date | None = None) -> dict[str, Any]:
-    """Return what the engine knows of the twelve months from *today* on."""
-    begin = today or utc_now().date()
-    found: dict[str, Any] = engine.run(
-        "calendar_days",
-        calendar=name,
-        today=begin.isoformat(),
-        start=begin.isoformat(),
-        end=(begin + YEAR).isoformat(),
-    )
-    return found
-
-
-def _second_source(evidence: Evidence, name: str, today: date) -> Market:
-    try:
-        return hours.market(name, today, today + YEAR)
-    except NoSecondSourceError as error:
-        evidence.unproven(
-            f"no second source for {name}: {error}",
-            remedy="pip install pandas-market-calendars, or compare with the exchange's own pages",
-        )
-
-
-def _opening(zone: str, day: date, opens: time) -> str:
-    """Return the instant, in UTC, at which clocks in *zone* show *opens* on *day*."""
-    if zone != NEW_YORK:
-        return datetime.combine(day, opens, ZoneInfo(zone)).astimezone(UTC).isoformat()
-    return (datetime.combine(day, opens, UTC) - hours.new_york_offset(day)).isoformat()
-
-
-def _instants(second: Market, today: date) -> list[datetime]:
-    """Return instants around every edge of the sessions ahead, and others at random."""
-    random = Random(20_260_101)  # noqa: S311 - the same instants every time, no secret
-    tiny, minute = timedelta(microseconds=1), timedelta(minutes=1)
-    steps = (-minute, -tiny, timedelta(0), tiny, minute)
-    edges = [
-        edge
-        for day, one in second.sessions.items()
-        if day > today
-        for edge in (one.opens, one.closes)
-    ]
-    begin = datetime.combine(today + DAY, time(), UTC)
-    span = YEAR - 10 * DAY
-    near = [edge + step for edge in edges for step in steps if edge < begin + span]
-    # On days that are special: the times at which a whole session would have been open.
-    special = {*second.early_closes, *second.holidays(today + DAY, today + span)}
-    whole = [
-        datetime.combine(day, time(hour, half), UTC)
-        for day in special
-        for hour in range(13, 23)
-        for half in (0, 30)
-    ]
-    anywhere = [begin + span * random.random() for _ in range(1000)]
-    return sorted({*near, *(at for at in whole if at < begin + span), *anywhere})
-
-
-def _is_open(second: Market, at: datetime) -> bool:
-    """Tell by the second source whether the market is open at *at*."""
-    day = at.astimezone(ZoneInfo(second.zone)).date()
-    one = second.sessions.get(day)
-    return one is not None and one.opens <= at < one.closes
