@@ -36,6 +36,7 @@ from rustybt.cli import exit_code_of
 from rustybt.files import write_atomic
 
 ROOT = Path(__file__).parents[2]
+_COMMIT_DIGITS = 40
 RECORD = ROOT / "docs" / "records" / "peers.json"
 
 
@@ -47,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             say(f"{peer.name:16} {' '.join(peer.packages) or 'this checkout'}")
         return 0
     checkout = checkout_of(ROOT / "rustybt")
-    commit = checkout.commit if checkout else None
+    commit = options.commit or (checkout.commit if checkout else None)
     installed = _installed(options, commit)
     for peer, environment in installed.items():
         if isinstance(environment, str):
@@ -74,6 +75,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     for each in (install, run):
         each.add_argument("--peer", action="append", choices=[peer.name for peer in PEERS])
         each.add_argument("--cache", type=Path, default=default_cache(), help="for environments")
+        each.add_argument("--commit", type=_commit, help="the one of ours to measure [HEAD]")
     run.add_argument("--case", action="append", type=_case, help="SYMBOLSxBARS, may be repeated")
     run.add_argument("--rounds", type=_positive, default=3)
     run.add_argument("--timeout", type=float, default=900, help="seconds for one process")
@@ -87,6 +89,12 @@ def _case(text: str) -> Case:
         return case_of(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _commit(text: str) -> str:
+    if len(text) != _COMMIT_DIGITS or set(text) - set("0123456789abcdef"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not the full name of a commit")
+    return text
 
 
 def _positive(text: str) -> int:

@@ -16,7 +16,7 @@ from benchmarks.peers.reference import AS_ASKED, Expected, reference
 from benchmarks.peers.running import OK, Run, judged, run_engine
 
 NOT_INSTALLED = "not installed"
-_TIMES = ("run_seconds", "load_seconds", "wall_seconds", "warm_seconds")
+_TIMES = ("run_seconds", "cpu_seconds", "load_seconds", "wall_seconds", "warm_seconds")
 
 
 @dataclass
@@ -184,7 +184,7 @@ def _ratios(tally: Tally, all_of_them: Mapping[str, Tally]) -> dict[str, float]:
         other = all_of_them.get(ours)
         if other is None or other.status != OK:
             continue
-        for name in ("run_seconds", "wall_seconds", "warm_seconds"):
+        for name in ("run_seconds", "cpu_seconds", "wall_seconds", "warm_seconds"):
             both = tally.times[name].keys() & other.times[name].keys()
             if both:
                 key = f"{name.removesuffix('_seconds')}_to_{ours}"

@@ -20,7 +20,7 @@ from benchmarks.peers.peers import Peer
 PYTHONS: Final = ("3.11", "3.12", "3.13")
 """What all engines run on; the first that is found is taken, the one that runs this before all."""
 SHOWN: Final = ("numpy", "pandas", "polars", "numba")
-_READY: Final = "installed.json"
+READY: Final = "installed.json"
 _SECONDS: Final = 900
 
 
@@ -49,19 +49,24 @@ def environment_of(peer: Peer, cache: Path, source: Path, commit: str) -> Enviro
     reason if it cannot be installed.
     """
     version, python = find_python()
-    words = json.dumps([version, commit if peer.is_ours else peer.packages])
-    key = hashlib.sha256(words.encode()).hexdigest()[:12]
-    folder = cache / f"{'rustybt' if peer.is_ours else peer.name}-{key}"
-    if not (folder / _READY).is_file():
+    folder = folder_of(peer, cache, version, commit)
+    if not (folder / READY).is_file():
         shutil.rmtree(folder, ignore_errors=True)
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory() as tree:
             packages = peer.packages or (_export(source, commit, Path(tree)),)
             _make(folder, python)
             _install(folder, packages)
-        (folder / _READY).write_text(json.dumps(_versions(folder)), "utf-8")
-    versions = json.loads((folder / _READY).read_text("utf-8"))
+        (folder / READY).write_text(json.dumps(_versions(folder)), "utf-8")
+    versions = json.loads((folder / READY).read_text("utf-8"))
     return Environment(_interpreter(folder), version, versions)
+
+
+def folder_of(peer: Peer, cache: Path, python_version: str, commit: str) -> Path:
+    """Return the folder of an environment in *cache*: another one for other releases."""
+    words = json.dumps([python_version, commit if peer.is_ours else peer.packages])
+    key = hashlib.sha256(words.encode()).hexdigest()[:12]
+    return cache / f"{'rustybt' if peer.is_ours else peer.name}-{key}"
 
 
 def find_python() -> tuple[str, Path]:

@@ -52,6 +52,8 @@ def run_engine(
             )
         except subprocess.TimeoutExpired:
             return Run(TIMED_OUT, f"after {timeout:g} s", perf_counter() - start, {})
+        except OSError as error:
+            return Run(FAILED, f"{error.strerror}: {environment.python.name}", 0.0, {})
         wall = perf_counter() - start
         if done.returncode != 0:
             reason = last_line(done.stderr) or f"exit code {done.returncode}"

@@ -25,7 +25,8 @@ _MANNER = (
 
 _PHASES = (
     "*Run* is from the bars in the engine's own kind of object to the final equity, the first time"
-    " in a process; *warm* the second time in the same process; *wall* the whole process with its"
+    " in a process; *CPU* the processor time of the same, which other work on the machine disturbs"
+    " less; *warm* the second time in the same process; *wall* the whole process with its"
     " imports and the making of those objects. All are medians over the rounds."
 )
 
@@ -59,7 +60,7 @@ def _strategy(work: Mapping[str, Any]) -> str:
 
 def _case(case: Mapping[str, Any], peers: Mapping[str, Any], where: str) -> list[str]:
     """Return the tables of one case."""
-    columns = ["", "run", "bars per second", "warm", "wall", "peak memory", "rounds"]
+    columns = ["", "run", "CPU", "bars per second", "warm", "wall", "peak memory", "rounds"]
     rows, slower, notes = [], [], []
     for name, result in case["results"].items():
         title = peers[name]["title"]
@@ -86,6 +87,7 @@ def _case(case: Mapping[str, Any], peers: Mapping[str, Any], where: str) -> list
                 [
                     "",
                     "run : callbacks",
+                    "CPU : callbacks",
                     "wall : callbacks",
                     "run : signals",
                     "warm : warm signals",
@@ -103,6 +105,7 @@ def _figures(result: Mapping[str, Any]) -> list[str]:
     warm = median.get("warm_seconds")
     return [
         seconds(median["run_seconds"]),
+        seconds(median["cpu_seconds"]),
         thousands(result["bars_per_second"]),
         _NO_FIGURE if warm is None else seconds(warm),
         seconds(median["wall_seconds"]),
@@ -114,7 +117,10 @@ def _figures(result: Mapping[str, Any]) -> list[str]:
 def _ratios(ratios: Mapping[str, float]) -> list[str]:
     """Return the cells that compare one engine with ours."""
     callback, signals = _OURS
-    names = (f"run_to_{callback}", f"wall_to_{callback}", f"run_to_{signals}", f"warm_to_{signals}")
+    names = (
+        *(f"{phase}_to_{callback}" for phase in ("run", "cpu", "wall")),
+        *(f"{phase}_to_{signals}" for phase in ("run", "warm")),
+    )
     return [times(ratios[name]) if name in ratios else _NO_FIGURE for name in names]
 
 

@@ -145,6 +145,7 @@ def test_the_engines_are_listed_with_their_releases() -> None:
     ("arguments", "message"),
     [
         (("run", "--case", "1x"), "is no case"),
+        (("run", "--commit", "HEAD"), "is not the full name of a commit"),
         (("run", "--rounds", "0"), "is not a whole number from 1 on"),
         (("run", "--peer", "nobody"), "invalid choice"),
         ((), "required"),

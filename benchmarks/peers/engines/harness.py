@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import Any
 
 import numpy as np
@@ -104,12 +104,14 @@ def measure(
     job = _job(words)
     native = load(job)
     loaded = perf_counter()
+    worked = process_time()
     outcome = run(job, native)
-    ran = perf_counter()
+    ran, worked = perf_counter(), process_time() - worked
     answer = {
         "version": version(package),
         "load_seconds": loaded - began,
         "run_seconds": ran - loaded,
+        "cpu_seconds": worked,
         "equity_cents": str(outcome.equity),
         "fills": outcome.fills,
     }

@@ -33,8 +33,8 @@ HONEST = """
 import json, sys
 job = json.load(open(sys.argv[1]))
 words = {{
-    "version": "1", "load_seconds": 0.5, "run_seconds": 0.25, "equity_cents": "{equity}",
-    "fills": {fills}, "peak_kib": 2048,
+    "version": "1", "load_seconds": 0.5, "run_seconds": 0.25, "cpu_seconds": 0.125,
+    "equity_cents": "{equity}", "fills": {fills}, "peak_kib": 2048,
 }}
 open(job["answer"], "w").write(json.dumps(words))
 """
@@ -152,6 +152,7 @@ def test_a_comparison_records_every_round_and_every_failure(
     assert results["absent"]["reason"] == "no matching distribution"
     assert "run_seconds" not in results["wrong"]
     assert results["right"]["run_seconds"] == [0.25, 0.25]
+    assert results["right"]["cpu_seconds"] == [0.125, 0.125]
     assert results["right"]["rounds"] == 2
     assert results["right"]["bars_per_second"] == 2400
     assert results["right"]["peak_mib"] == 2
