@@ -134,11 +134,10 @@ class Tape:
     def numbers(self, name: str, first: int, last: int) -> list[float]:
         """Return a column in one of the :meth:`stretches`, as Python's numbers."""
         if not self._is_even or self._width == 1:
-            column: Floats = self.columns[name][first:last]
-            return column.tolist()
+            return list(self.columns[name][first:last].tolist())
         table = self.stack.numbers[name].reshape(self._width, -1)
-        part: Floats = table[:, first // self._width : last // self._width].T.ravel()
-        return part.tolist()
+        part = table[:, first // self._width : last // self._width]
+        return list(part.T.ravel().tolist())
 
     def marks(self, first: int, last: int) -> tuple[Iterable[int], Iterable[int]]:
         """Return the symbols of one of the :meth:`stretches`, and when its rows began."""

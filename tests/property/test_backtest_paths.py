@@ -56,6 +56,8 @@ FRAMES = {"A": _frame(1, range(10)), "B": _frame(2, range(3, 12, 2)), "C": _fram
 TAPES = [
     Tape(take_in(FRAMES, signed=frozenset())),
     Tape(take_in({"A": FRAMES["A"]}, signed=frozenset())),
+    Tape(take_in({"A": FRAMES["A"], "C": FRAMES["C"]}, signed=frozenset())),
+    Tape(take_in({"A": FRAMES["A"], "C": _frame(4, range(10))}, signed=frozenset())),
 ]
 INSTRUMENTS = {
     symbol: Instrument(
