@@ -234,8 +234,13 @@ class Desk(View):
         self._inside = inside
 
     def finish(self) -> None:
-        """End what has outlived its time at the end of the data."""
+        """End what has outlived its time; note what is held of symbols that have no more bars."""
         self._take(0, self.venue.finish(instant(self.now)))
+        self.notes += [
+            f"{bar.symbol} is still held at its last close, of the bar that began at {bar.time}"
+            for bar, units in zip(self.bars, self.account.positions, strict=True)
+            if units and bar.start < self.base.start
+        ]
 
     # How it is done
 

@@ -180,7 +180,7 @@ def attend(
         return
     due, notes = place(() if actions is None else read_actions(actions), desk.tape)
     _refuse_contracts(desk, due)
-    desk.tape.notes = (*desk.tape.notes, *notes)
+    desk.notes += notes
     desk.attend(
         Holding(desk, due, costs=costs, margin=None if margin is None else Margin(desk, margin))
     )

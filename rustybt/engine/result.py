@@ -75,7 +75,7 @@ class Result:
         self.currency = desk.account.instruments[0].quote
         self.state = state
         self.symbols = self._tape.symbols
-        self.notes = self._tape.notes
+        self.notes = (*self._tape.notes, *desk.notes)
         self.refusals: Sequence[Refusal] = tuple(desk.refusals)
         self.open_orders = desk.open_orders()
         self._periods = periods

@@ -22,7 +22,7 @@ class View:
     """An *account* on a *tape*, as it stands after the last closed *bars*.
 
     *bars* go by index of their symbol; whoever walks the tape moves them, and says by *base* one
-    that has just closed.
+    that has just closed. *notes* are what whoever reads the result should know.
     """
 
     def __init__(self, tape: Tape, account: Account) -> None:
@@ -32,6 +32,7 @@ class View:
         self.indices = {symbol: index for index, symbol in enumerate(tape.symbols)}
         self.base = self.bars[0]
         self.holding: Holding | None = None
+        self.notes: list[str] = []
         self.foreign = account if isinstance(account, ForeignAccount) else None
         self._inside: int | None = None
 
