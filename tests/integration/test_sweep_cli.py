@@ -182,6 +182,31 @@ def test_wrong_usage(cli: Cli, text: str) -> None:
     assert cli(*arguments).code == 2
 
 
+def test_a_cluster_needs_its_extra(bars: Path) -> None:
+    """Without Dask the error names what to install."""
+    probe = (
+        "import sys; sys.modules['distributed'] = None\n"
+        "from rustybt.cli import run; sys.exit(run(sys.argv[1:]))"
+    )
+    command = [
+        "sweep",
+        "--strategy",
+        MOMENTUM,
+        "--data",
+        bars,
+        *GRID,
+        "--dask",
+        "tcp://127.0.0.1:1",
+    ]
+    done = subprocess.run(
+        [sys.executable, "-c", probe, *map(str, command)], capture_output=True, text=True
+    )
+
+    assert done.returncode == 1
+    assert "Dask is not installed" in done.stderr
+    assert "rustybt[sweep]" in done.stderr
+
+
 def test_strategies_that_cannot_be_swept(cli: Cli, tmp_path: Path) -> None:
     """One without parameters, and one that fails with every combination."""
     path = tmp_path / "mine.py"

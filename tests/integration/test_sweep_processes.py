@@ -1,15 +1,29 @@
 """Sweeps in several processes: the same results, and none lost when a process dies."""
 
+import importlib
 import os
+import socket
+import sys
+import threading
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
 
+from rustybt.engine.intake import take_in
 from rustybt.engine.sweep import Sweep, SweepError
+from rustybt.engine.sweep.cluster import run_tasks
+from rustybt.engine.sweep.job import Job
+from rustybt.engine.sweep.pool import cause_of
+from rustybt.engine.sweep.shipment import pack_bytes
+from rustybt.engine.sweep.source import FileSource, ModuleSource, source_of
+from rustybt.engine.sweep.task import Part, Task
+from rustybt.engine.sweep.workbench import Workbench
+from rustybt.engine.sweep.worker import main
 from rustybt.execution import BasisPointCommission
 from rustybt.strategy import Strategy, load_strategy
 
@@ -162,7 +176,7 @@ def test_what_other_processes_cannot_find_is_refused(file: Path) -> None:
         fast = 1
 
         def on_bar(self, bar: object) -> None:
-            """Do nothing."""
+            self.last = bar
 
     class Free:
         def total(self, _: object) -> Decimal:
@@ -175,12 +189,107 @@ def test_what_other_processes_cannot_find_is_refused(file: Path) -> None:
         Sweep(strategy, walk(1), {"fast": "2:3"}, processes=2, commission=Free()).run()
 
 
-def test_a_strategy_that_can_be_imported_is_imported() -> None:
-    """A class of a module is found by its name."""
-    from rustybt.engine.targets import Follower
+def test_a_strategy_that_can_be_imported_is_imported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A class of a module is found by its name, where this process finds it."""
+    (tmp_path / "own_crossings.py").write_text(STRATEGY)
+    monkeypatch.syspath_prepend(tmp_path)
+    module = importlib.import_module("own_crossings")
+    found = source_of(module.Crossing)
 
-    with pytest.raises(SweepError, match="no parameter of Follower was given values"):
-        Sweep(Follower, walk(1), {})
+    assert found == ModuleSource("own_crossings", "Crossing")
+    assert found.load() is module.Crossing
+    assert Sweep(module.Crossing, walk(1), {"fast": "2:3"}, processes=2).run().failed == []
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("os._exit(3)", "a process of the sweep ended with exit code 3 before it could begin"),
+        ("raise ValueError('not here')", "another process cannot begin: .*not here"),
+    ],
+)
+def test_processes_that_cannot_begin_end_the_sweep(file: Path, line: str, message: str) -> None:
+    """A strategy that cannot be loaded elsewhere is one error, not one for each combination."""
+    other = "import os, sys\nif 'sweep.worker' in ' '.join(sys.orig_argv):\n    "
+    file.write_text(f"{other}{line}\n{STRATEGY}")
+    sweep = Sweep(load_strategy(file, "Crossing"), walk(1), {"fast": "2:3"}, processes=2)
+
+    with pytest.raises(SweepError, match=message):
+        sweep.run()
+
+
+def served() -> tuple[Connection, threading.Thread]:
+    """Return a connection to what a process of a sweep does, which is done in a thread here."""
+    ours, theirs = socket.socketpair()
+    serving = threading.Thread(target=main, args=(theirs.detach(),))
+    serving.start()
+    return Connection(ours.detach()), serving
+
+
+def test_a_process_answers_each_task(file: Path) -> None:
+    """Given imports and job it says that it is ready; then an outcome follows each task."""
+    strategy = load_strategy(file, "Crossing")
+    text = walk(2).with_columns(pl.col("open", "high", "low", "close").cast(pl.String))
+    bars = take_in({"A": walk(1), "B": text}, signed=frozenset())
+    job = Job("", source_of(strategy), pack_bytes(bars), {})
+    tasks = [Task(number, {"fast": 2 + number}, Part(0, 0, 300)) for number in range(2)]
+    ours, serving = served()
+    ours.send(sys.path)
+    ours.send(job)
+    ready = ours.recv()
+    ours.send(tasks)
+    outcomes = [ours.recv() for _ in tasks]
+    ours.close()
+    serving.join(60)
+
+    assert ready is None
+    assert outcomes == [Workbench(strategy, bars, {}).outcome(task) for task in tasks]
+    assert outcomes == run_tasks(job._replace(token="a"), tasks)
+    assert not serving.is_alive()
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        (FileSource("/nowhere/own.py", "Own", b"x = 1"), "has no strategy 'Own'"),
+        (ModuleSource("nowhere_at_all", "Own"), "ModuleNotFoundError"),
+    ],
+)
+def test_a_process_says_why_it_cannot_begin(
+    source: FileSource | ModuleSource, message: str
+) -> None:
+    """A strategy that is not there is told instead of being ready."""
+    ours, serving = served()
+    ours.send(sys.path)
+    ours.send(Job("", source, (), {}))
+    answer = ours.recv()
+    ours.close()
+    serving.join(60)
+
+    assert message in answer
+    assert not serving.is_alive()
+
+
+def test_clusters_keep_few_sweeps_prepared(file: Path) -> None:
+    """Jobs beyond a number make room for one another; each gives its own results."""
+    strategy = load_strategy(file, "Crossing")
+    bars = take_in(walk(1), signed=frozenset())
+    tasks = [Task(0, {"fast": 2}, Part(0, 0, 300))]
+    job = Job("", source_of(strategy), pack_bytes(bars), {})
+    first = [run_tasks(job._replace(token=f"job {number}"), tasks) for number in range(4)]
+
+    assert first == [run_tasks(job, tasks)] * 4
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [(3, "ended with exit code 3"), (-9, "was ended by SIGKILL"), (-40, "was ended by signal 40")],
+)
+def test_how_a_process_ended_is_said(code: int, said: str) -> None:
+    """By its exit code or by the signal, whether that has a name or not."""
+    assert cause_of(code) == said
 
 
 def test_processes_are_gone_afterwards(file: Path, tmp_path: Path) -> None:

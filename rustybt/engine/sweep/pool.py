@@ -154,7 +154,7 @@ class Pool:
         for worker in [each for each in self._workers if each.connection in ready]:
             try:
                 answer = worker.connection.recv()
-            except (EOFError, ConnectionError):
+            except (EOFError, OSError):  # gone, maybe in the middle of an answer
                 yield from self._buried(worker)
                 continue
             if worker.is_ready:
@@ -176,7 +176,7 @@ class Pool:
         The task that it was at is tried once more, last and alone; then its death is the outcome.
         """
         self._workers.remove(worker)
-        cause = _cause(worker.end(seconds=_GRACE))
+        cause = cause_of(worker.end(seconds=_GRACE))
         if not worker.is_ready:
             raise SweepError(f"a process of the sweep {cause} before it could begin")
         if worker.tasks:
@@ -199,7 +199,7 @@ def _environment(threads: int) -> dict[str, str]:
     return {**os.environ, **dict.fromkeys(names, str(threads))}
 
 
-def _cause(code: int) -> str:
+def cause_of(code: int) -> str:
     """Say how a process ended."""
     if code >= 0:
         return f"ended with exit code {code}"

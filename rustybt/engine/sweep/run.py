@@ -88,7 +88,7 @@ class Sweep:
         is_here = dask is None and self._processes == 1
         self._source = None if is_here else source_of(kind)
         self._path = state
-        self._progress = progress or _nobody
+        self._progress = progress
         instruments = options.get("instruments") or {}
         signed = frozenset(name for name, each in instruments.items() if each.is_margined)
         self._bars = take_in(data, signed=signed, name=symbol)
@@ -163,7 +163,8 @@ class Sweep:
     def _tell(self, count: int) -> None:
         """Say that *count* more tasks are done."""
         self._done += count
-        self._progress(self._done, self._all)
+        if self._progress is not None:
+            self._progress(self._done, self._all)
 
     def _tests(self, found: Sequence[Outcome]) -> list[Task]:
         """Return the test of each window with what did best in its training."""
@@ -251,7 +252,3 @@ def _processes(wanted: int | None) -> int:
     if wanted < 1:
         raise SweepError(f"{wanted} processes", expected="1 or more")
     return wanted
-
-
-def _nobody(_done: int, _all: int) -> None:
-    """Tell nobody."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from multiprocessing.connection import Connection
 from pickle import PickleError
@@ -17,14 +18,12 @@ def main(descriptor: int) -> None:
     It sends where to import from, then the job, and is answered ``None`` or what is wrong with
     that; then lists of tasks, each task answered by its outcome.
     """
-    connection = Connection(descriptor)
-    try:
+    with Connection(descriptor) as connection, contextlib.suppress(EOFError, OSError):
+        # The end of the connection is the end of the sweep, and of this process.
         bench = _prepared(connection)
         while bench is not None:
             for task in connection.recv():
                 connection.send(bench.outcome(task))
-    except (EOFError, ConnectionError):
-        return  # the sweep is over, or was ended
 
 
 def _prepared(connection: Connection) -> Workbench | None:

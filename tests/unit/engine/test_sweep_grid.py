@@ -22,12 +22,12 @@ class Parameters(Strategy):
     short = False
 
     def on_bar(self, bar: object) -> None:
-        """Do nothing."""
+        self.last = bar
 
 
 class Bare(Strategy):
     def on_bar(self, bar: object) -> None:
-        """Do nothing."""
+        self.last = bar
 
 
 VALUES = [

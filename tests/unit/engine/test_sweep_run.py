@@ -1,6 +1,7 @@
 """Sweeps in this process: every row is what a backtest of its own says."""
 
 import json
+import zlib
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -235,6 +236,40 @@ def test_each_window_tests_what_did_best_in_its_training() -> None:
         assert row["trades"] == len(closed)
 
 
+def test_later_bars_change_neither_choice_nor_test() -> None:
+    """What a window chose depends on its train part, what it tested on nothing after it."""
+    data = walk(3, 24)
+
+    def forward(changed_from: int) -> SweepResult:
+        later = pl.int_range(pl.len()) >= changed_from
+        prices = [
+            pl.when(later).then(pl.col(name) * 2 + 1).otherwise(pl.col(name)).alias(name)
+            for name in ("open", "high", "low", "close")
+        ]
+        grid = {"fast": "1:3", "slow": "2:4"}
+        return Sweep(
+            Signals,
+            data.with_columns(prices),
+            grid,
+            where="fast < slow",
+            walk_forward="8/4",
+            processes=1,
+            metric="return",
+        ).run()
+
+    whole = forward(24)
+    assert len(whole.windows) == 4
+    for changed_from in range(8, 24):
+        rows = forward(changed_from).window_frame.to_dicts()
+        for span, ours, theirs in zip(
+            whole.windows, whole.window_frame.to_dicts(), rows, strict=True
+        ):
+            if changed_from >= span.split:
+                assert all(ours[name] == theirs[name] for name in ("fast", "slow", "trained"))
+            if changed_from >= span.end:
+                assert ours == theirs
+
+
 def test_tests_in_a_row_compound() -> None:
     """Out of sample is what the tests return one after the other, with their times."""
     swept = Sweep(Signals, walk(3), GRID, processes=1, walk_forward="100/50").run()
@@ -383,7 +418,7 @@ def test_damaged_lines_are_run_again(tmp_path: Path) -> None:
     first = kept(path)
     lines = path.read_bytes().splitlines(keepends=True)
     lines[3] = lines[3].replace(b"final_equity", b"final_equitY")
-    lines[4] = b"3ea6d5ad []\n"
+    lines[4] = b"%08x []\n" % zlib.crc32(b"[]")
     path.write_bytes(b"".join(lines))
     again = kept(path)
 
