@@ -5,16 +5,16 @@ from __future__ import annotations
 import json
 from importlib.metadata import version
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import TYPE_CHECKING, Any, Final
 
 from rustybt.benchmark.checkout import checkout_of
 from rustybt.benchmark.errors import BenchmarkError
 from rustybt.benchmark.host import this_host
-from rustybt.benchmark.rounds import figures, take_turns
+from rustybt.benchmark.rounds import figures, take_turns_by
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from rustybt.benchmark.suites import Suite
@@ -48,13 +48,14 @@ def measure(
     now: Callable[[], datetime],
     size: int | None = None,
     progress: Callable[[int, int], object] | None = None,
-    seconds: Callable[[], float] = perf_counter,
+    clocks: Sequence[Callable[[], float]] = (perf_counter, process_time),
 ) -> Record:
     """Run *suite* in so many rounds and return its record.
 
     *size* is how many items to handle in place of the suite's own number. *progress* is told
-    measurements done and in all. Raise :class:`~rustybt.benchmark.errors.BenchmarkError` when what
-    was to be measured gives wrong results.
+    measurements done and in all. *clocks* are the wall's and the processor's. Raise
+    :class:`~rustybt.benchmark.errors.BenchmarkError` when what was to be measured gives wrong
+    results.
     """
     record = {**heading(now()), "suite": suite.name, "iterations": iterations}
     cases = suite.cases(size or suite.size)
@@ -68,7 +69,7 @@ def measure(
             progress(done, total)
 
     record["cases"] = [
-        figures(case, take_turns(case.works, iterations, seconds, advance)) for case in cases
+        figures(case, *take_turns_by(case.works, iterations, clocks, advance)) for case in cases
     ]
     return record
 

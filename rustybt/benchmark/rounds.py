@@ -54,39 +54,68 @@ def take_turns(
     Each round does all of them, beginning with another one every time. *advance* is called after
     each.
     """
+    return take_turns_by(works, rounds, (seconds,), advance)[0]
+
+
+def take_turns_by(
+    works: Mapping[str, Work],
+    rounds: int,
+    clocks: Sequence[Seconds],
+    advance: Callable[[], object] | None = None,
+) -> list[dict[str, list[float]]]:
+    """Return the same for each of several *clocks* that are looked at together."""
     names = list(works)
-    times: dict[str, list[float]] = {name: [] for name in names}
+    times: list[dict[str, list[float]]] = [{name: [] for name in names} for _ in clocks]
     for number in range(rounds):
         first = number % len(names)
         for name in names[first:] + names[:first]:
             gc.collect()
-            start = seconds()
+            before = [clock() for clock in clocks]
             works[name]()
-            times[name].append(seconds() - start)
+            for each, clock, start in zip(times, clocks, before, strict=True):
+                each[name].append(clock() - start)
             if advance is not None:
                 advance()
     return times
 
 
-def figures(case: Case, times: Mapping[str, list[float]]) -> dict[str, object]:
-    """Return the part of a record that *case* makes: every round, medians, speeds and ratios."""
-    medians = {name: median(each) for name, each in times.items()}
+def figures(
+    case: Case, wall: Mapping[str, list[float]], cpu: Mapping[str, list[float]]
+) -> dict[str, object]:
+    """Return the part of a record that *case* makes: every round, medians, speeds and ratios.
+
+    *wall* are times by the clock, *cpu* those of the processor, which other work disturbs less.
+    """
+    medians = {name: median(each) for name, each in wall.items()}
     return {
         "name": case.name,
         "unit": case.unit,
         "count": case.count,
         "facts": dict(case.facts),
-        "seconds": {name: [_short(each) for each in rounds] for name, rounds in times.items()},
+        "seconds": _rounds(wall),
+        "cpu_seconds": _rounds(cpu),
         "median_seconds": {name: _short(each) for name, each in medians.items()},
         "per_second": {name: round(case.count / each) for name, each in medians.items()},
-        "ratios": {each.name: _ratio(each, times) for each in case.ratios},
+        "ratios": {
+            each.name: {
+                "median": ratio_of(each, wall),
+                "cpu_median": ratio_of(each, cpu),
+                "wanted": each.wanted,
+            }
+            for each in case.ratios
+        },
     }
 
 
-def _ratio(ratio: Ratio, times: Mapping[str, list[float]]) -> dict[str, object]:
-    """Return the median of the ratios of each round, and what is wanted."""
+def _rounds(times: Mapping[str, list[float]]) -> dict[str, list[float]]:
+    """Return all rounds as a record has them."""
+    return {name: [_short(each) for each in rounds] for name, rounds in times.items()}
+
+
+def ratio_of(ratio: Ratio, times: Mapping[str, list[float]]) -> float:
+    """Return the median of the ratios of each round."""
     pairs = zip(times[ratio.upper], times[ratio.lower], strict=True)
-    return {"median": _short(median(up / low for up, low in pairs)), "wanted": ratio.wanted}
+    return _short(median(up / low for up, low in pairs))
 
 
 def _short(number: float) -> float:

@@ -93,7 +93,10 @@ def _report(record: dict[str, Any]) -> None:
         for name, ratio in case["ratios"].items():
             upper, _, lower = name.partition("_over_")
             wanted = "" if ratio["wanted"] is None else f" (wanted: at most {ratio['wanted']:g})"
-            say(f"{upper} takes {ratio['median']:.2f} times as long as {lower}{wanted}")
+            say(
+                f"{upper} takes {ratio['median']:.2f} times as long as {lower},"
+                f" {ratio['cpu_median']:.2f} times the processor's time{wanted}"
+            )
         say(", ".join(f"{name} {value}" for name, value in case["facts"].items()))
         say()
     say(", ".join(str(record["host"][name]) for name in _HOST))

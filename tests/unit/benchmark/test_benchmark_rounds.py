@@ -6,7 +6,7 @@ from itertools import accumulate, count
 
 import pytest
 
-from rustybt.benchmark.rounds import Case, Ratio, figures, take_turns
+from rustybt.benchmark.rounds import Case, Ratio, figures, take_turns, take_turns_by
 
 
 def clock(*steps: float) -> Callable[[], float]:
@@ -44,6 +44,15 @@ def test_progress_is_told_after_each_measurement() -> None:
     assert len(told) == 6
 
 
+def test_several_clocks_are_looked_at_together() -> None:
+    """Each clock has times of its own for the same work."""
+    works = {"a": lambda: None}
+    assert take_turns_by(works, 2, (clock(1, 0, 2), clock(10, 0, 20))) == [
+        {"a": [1, 2]},
+        {"a": [10, 20]},
+    ]
+
+
 def case(**changes: object) -> Case:
     words = {
         "name": "1x10",
@@ -58,22 +67,26 @@ def case(**changes: object) -> Case:
 
 def test_ratios_are_medians_of_the_ratios_of_each_round() -> None:
     """A round on a slow machine counts like any other: what is compared felt the same."""
-    found = figures(case(), {"slow": [4.0, 60.0, 9.0], "fast": [2.0, 20.0, 1.0]})
+    wall = {"slow": [4.0, 60.0, 9.0], "fast": [2.0, 20.0, 1.0]}
+    cpu = {"slow": [1.0, 1.0, 4.0], "fast": [2.0, 2.0, 2.0]}
+    found = figures(case(), wall, cpu)
+    third = pytest.approx(1 / 3, rel=1e-5)
     assert found["ratios"] == {
-        "slow_over_fast": {"median": 3.0, "wanted": 3.0},
-        "fast_over_slow": {"median": pytest.approx(1 / 3, rel=1e-5), "wanted": None},
+        "slow_over_fast": {"median": 3.0, "cpu_median": 0.5, "wanted": 3.0},
+        "fast_over_slow": {"median": third, "cpu_median": 2.0, "wanted": None},
     }
 
 
 def test_figures_keep_every_round_and_say_medians_and_speeds() -> None:
     """Nothing that was measured is left out."""
-    found = figures(case(ratios=()), {"a": [0.5, 0.1, 0.2]})
+    found = figures(case(ratios=()), {"a": [0.5, 0.1, 0.2]}, {"a": [0.4, 0.3, 0.1]})
     assert found == {
         "name": "1x10",
         "unit": "bars",
         "count": 10,
         "facts": {"fills": 2},
         "seconds": {"a": [0.5, 0.1, 0.2]},
+        "cpu_seconds": {"a": [0.4, 0.3, 0.1]},
         "median_seconds": {"a": 0.2},
         "per_second": {"a": 50},
         "ratios": {},
@@ -82,5 +95,5 @@ def test_figures_keep_every_round_and_say_medians_and_speeds() -> None:
 
 def test_numbers_have_six_digits() -> None:
     """More digits would only be noise."""
-    found = figures(case(ratios=()), {"a": [math.pi / 1000]})
+    found = figures(case(ratios=()), {"a": [math.pi / 1000]}, {"a": [1.0]})
     assert found["seconds"] == {"a": [0.00314159]}

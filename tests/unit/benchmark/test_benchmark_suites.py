@@ -75,14 +75,14 @@ def test_the_loop_of_floats_books_what_the_ledger_books() -> None:
 def test_a_record_says_what_was_measured_where_and_when(name: str) -> None:
     """Every suite makes a record with all rounds, medians and ratios."""
     told: list[tuple[int, int]] = []
-    ticks = count()
+    wall, cpu = count(), count(step=2)
     record = measure(
         SUITES[name],
         iterations=2,
         size=200,
         now=lambda: NOW,
         progress=lambda done, total: told.append((done, total)),
-        seconds=lambda: float(next(ticks)),
+        clocks=(lambda: float(next(wall)), lambda: float(next(cpu))),
     )
     assert record["suite"] == name
     assert record["iterations"] == 2
@@ -92,6 +92,7 @@ def test_a_record_says_what_was_measured_where_and_when(name: str) -> None:
     for case in record["cases"]:
         assert case["count"] >= 200
         assert all(rounds == [1.0, 1.0] for rounds in case["seconds"].values())
+        assert all(rounds == [2.0, 2.0] for rounds in case["cpu_seconds"].values())
         assert all(ratio["median"] == 1.0 for ratio in case["ratios"].values())
         assert case["ratios"]
     total = 2 * sum(len(case["seconds"]) for case in record["cases"])
