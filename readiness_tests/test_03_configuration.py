@@ -269,7 +269,8 @@ def test_missing_bars_are_never_filled_unasked(engine: EngineUnderTest, evidence
     evidence.expect("forward-fill", ("", sorted(real + made)), observed=policies["forward-fill"])
     evidence.expect("when nothing is said", refused, observed=told(seen["unsaid"]))
     shown = [[(start + n * DAY).isoformat(), float(closes[n])] for n in present]
-    for way in ("from the catalog", "after a forward fill"):
+    fill = "after a forward fill"
+    for way in ("from the catalog", fill, f"{fill}, in floats"):
         evidence.expect(f"shown to a strategy {way}", shown, observed=seen[way])
 
 
@@ -307,6 +308,12 @@ def a_strategy_is_shown_filled_bars(engine: EngineUnderTest) -> None:
     engine.edit(
         "rustybt/engine/intake.py", "    frame = _without_fills(symbol, frame, notes)\n", ""
     )
+
+
+@test_missing_bars_are_never_filled_unasked.fails_when
+def a_strategy_is_shown_filled_floats(engine: EngineUnderTest) -> None:
+    """The quick way into a backtest does not look whether bars were made up."""
+    engine.edit("rustybt/engine/stack.py", 'and "filled" not in kinds', "")
 
 
 @ready.configuration("3.2.6")

@@ -11,6 +11,7 @@ import polars as pl
 
 from rustybt.adapters.csv import CsvSource
 from rustybt.calendars import get_calendar
+from rustybt.data.bars import NUMBERS
 from rustybt.data.catalog import Catalog
 from rustybt.data.gaps import GapPolicy, apply_gap_policy, expected_times
 from rustybt.data.interval import Interval
@@ -48,6 +49,7 @@ def main(arguments: Mapping[str, Any]) -> dict[str, Any]:
         "unsaid": _applied(bars, expected),
         "from the catalog": _shown(_stored(bars, end)),
         "after a forward fill": _shown(filled),
+        "after a forward fill, in floats": _shown(filled.with_columns(pl.col(NUMBERS).cast(float))),
     }
 
 

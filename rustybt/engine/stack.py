@@ -57,9 +57,22 @@ class Stack:
 
     def at(self, name: str, positions: Integers) -> Floats:
         """Return the numbers of a column at some *positions*."""
-        if len(self.symbols) == 1:
-            return self.numbers[name][positions]
+        column = self.numbers.get(name)
+        if column is not None:
+            return column[positions]
         return self._whole[name].gather(positions).to_numpy()
+
+    def item(self, name: str, position: int) -> float:
+        """Return the number of a column at one position."""
+        column = self.numbers.get(name)
+        if column is not None:
+            return column.item(position)
+        found: float = self._whole[name][position]
+        return found
+
+    def stretch(self, name: str, first: int, last: int) -> list[float]:
+        """Return the numbers of a column from one position until before another."""
+        return self._whole[name].slice(first, last - first).to_list()
 
     def frame(self, index: int) -> pl.DataFrame:
         """Return the columns of one symbol."""
@@ -140,6 +153,7 @@ def _is_familiar(frame: pl.DataFrame) -> bool:
         and time.time_unit == "us"
         and time.time_zone in (None, "UTC")
         and all(kinds.get(column) == pl.Float64 for column in NUMBERS)
+        and "filled" not in kinds  # bars that nobody traded may be among them
     )
 
 

@@ -23,6 +23,7 @@ from rustybt.deployment import (
     update_data,
 )
 from rustybt.engine.intake import take_in
+from rustybt.engine.stack import stack_at_once
 from rustybt.errors import SettingsError
 from rustybt.settings import Settings, load_settings
 
@@ -196,6 +197,7 @@ def test_a_backtest_leaves_out_bars_that_were_filled_in() -> None:
             "filled": [False, True, False],
         }
     )
+    assert stack_at_once({"X": frame}, name="X") is None  # a closer look is needed
     (bars,) = take_in({"X": frame}, signed=frozenset())
     assert bars.frame["close"].to_list() == [1.0, 3.0]
     assert bars.notes == ("X: 1 bars were filled in where nobody traded and are left out",)
