@@ -380,7 +380,7 @@ def test_more_parameters_show_the_best_over_the_others(cli: Cli, tmp_path: Path)
     tips = [each.findtext("title") or "" for each in drawings(html)[0].iter("rect")]
 
     assert "by fast and slow, the best over units and extra" in html
-    assert f"fast = 2, slow = 4: {least:.1%}" in tips
+    assert f"fast = 2, slow = 4: {least:.2%}" in tips
 
 
 def test_a_sweep_without_the_metric_says_so(cli: Cli, tmp_path: Path) -> None:

@@ -53,7 +53,8 @@ def heat_maps(result: SweepResult) -> list[HeatMap]:
     scores = _scores(result)
     if not scores:
         return []
-    bound = max(abs(value) for value in scores.values())
+    better = min if result.metric.lower_is_better else max
+    scale = _Scale(max(map(abs, scores.values())), better(scores.values()))
     combinations = result.grid.combinations
     over = f", the best over {' and '.join(axes.others)}" if axes.others else ""
     maps = []
@@ -66,7 +67,7 @@ def heat_maps(result: SweepResult) -> list[HeatMap]:
         named = "" if axes.each is None else f", {axes.each} = {plain(chosen)}"
         title = f"{result.metric.label} by {_by(axes)}{named}{over}"
         cells = _cells(((combinations[number], scores[number]) for number in numbers), axes, result)
-        maps.append(HeatMap(title, _drawn(result, axes, cells, bound, title)))
+        maps.append(HeatMap(title, _drawn(result, axes, cells, scale, title)))
     return maps
 
 
@@ -111,6 +112,17 @@ def _cells(
     return cells
 
 
+class _Scale(NamedTuple):
+    """The score that is furthest from 0, without its sign, and the *best* one."""
+
+    bound: float
+    best: float
+
+    def strength(self, score: float) -> float:
+        """Return how opaque a cell is; text stays legible on the strongest."""
+        return 0.06 + 0.5 * (abs(score) / self.bound if self.bound else 0)
+
+
 class _Layout(NamedTuple):
     """Where cells lie on the drawing, in pixels."""
 
@@ -142,13 +154,12 @@ class _Layout(NamedTuple):
 
 
 def _drawn(
-    result: SweepResult, axes: _Axes, cells: Mapping[Key, float], bound: float, title: str
+    result: SweepResult, axes: _Axes, cells: Mapping[Key, float], scale: _Scale, title: str
 ) -> str:
-    """Return the drawing of one map; colours are those of *bound* for all maps of a sweep."""
+    """Return the drawing of one map; *scale* is that of all maps of a sweep."""
     values = result.grid.values
     rows = [None] if axes.down is None else values[axes.down]
     layout = _Layout(values[axes.across], rows)
-    best = (min if result.metric.lower_is_better else max)(cells.values(), default=None)
     parts = []
     for row, down in enumerate(layout.rows):
         for column, across in enumerate(layout.columns):
@@ -156,10 +167,7 @@ def _drawn(
             name = f"{axes.across} = {plain(across)}"
             if axes.down is not None:
                 name = f"{axes.down} = {plain(down)}, {name}"
-            marked = score is not None and score == best
-            parts.append(
-                _cell(layout, row, column, score, bound, name, result.metric, marked=marked)
-            )
+            parts.append(_cell(layout, (row, column), score, scale, name, result.metric))
     parts += _labels(layout, axes)
     height = round(layout.bottom + _BOTTOM)
     label = escape(title, quote=True)
@@ -171,29 +179,25 @@ def _drawn(
 
 def _cell(
     layout: _Layout,
-    row: int,
-    column: int,
+    place: tuple[int, int],
     score: float | None,
-    bound: float,
+    scale: _Scale,
     name: str,
     metric: Metric,
-    *,
-    marked: bool,
 ) -> str:
     """Return one cell: gains in one colour, losses in another, the stronger the further from 0."""
-    x, y = layout.x(column), layout.y(row)
+    x, y = layout.x(place[1]), layout.y(place[0])
     width, height = round(layout.width - 1, 1), round(layout.height - 1, 1)
-    place = f'x="{x}" y="{y}" width="{width}" height="{height}"'
+    box = f'x="{x}" y="{y}" width="{width}" height="{height}"'
     if score is None:
         shown = f"{escape(name)}: not run or not defined"
-        return f'<rect class="none" {place}><title>{shown}</title></rect>'
-    strength = 0.06 + 0.5 * (abs(score) / bound if bound else 0)
+        return f'<rect class="none" {box}><title>{shown}</title></rect>'
     kind = "up" if score >= 0 else "down"
     figure = _figure(score, metric)
     tip = f"<title>{escape(name)}: {figure}</title>"
-    parts = [f'<rect class="{kind}" fill-opacity="{strength:.2f}" {place}>{tip}</rect>']
-    if marked:
-        parts.append(f'<rect class="best" {place}/>')
+    parts = [f'<rect class="{kind}" fill-opacity="{scale.strength(score):.2f}" {box}>{tip}</rect>']
+    if score == scale.best:
+        parts.append(f'<rect class="best" {box}/>')
     if layout.width >= _NARROWEST and layout.height >= 14:
         middle, base = round(x + width / 2, 1), round(y + height / 2 + 4, 1)
         parts.append(f'<text x="{middle}" y="{base}" text-anchor="middle">{figure}</text>')
@@ -203,7 +207,7 @@ def _cell(
 def _figure(score: float, metric: Metric) -> str:
     """Return a score for people."""
     if metric.percent:
-        return f"{score:.1%}"
+        return f"{score:.2%}"
     return f"{score:,.0f}" if abs(score) >= 1000 else f"{score:.2f}"
 
 

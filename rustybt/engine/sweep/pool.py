@@ -110,8 +110,11 @@ class Pool:
         return self
 
     def __exit__(self, *_: object) -> None:
+        idle = [each for each in self._workers if each.is_ready and not each.tasks]
         for worker in self._workers:
-            worker.end()
+            worker.connection.close()
+        for worker in self._workers:
+            worker.end(seconds=_GRACE if worker in idle else 0)
         self._workers.clear()
         self._folder.cleanup()
 
