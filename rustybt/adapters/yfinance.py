@@ -7,12 +7,15 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from rustybt.data.bars import raw_rows
 from rustybt.data.errors import SourceError, SourceUnavailableError
 from rustybt.data.interval import Interval
 from rustybt.data.source import Page
+
+if TYPE_CHECKING:
+    import polars as pl
 
 # What Yahoo calls an interval, and the days it answers at once.
 _OFFERED: Final = {
@@ -62,6 +65,23 @@ class YfinanceSource:
             yield Page(raw_rows(self._rows(symbol, name, start, until)), until)
             start = until
 
+    def dividends(self, symbol: str, start: datetime, end: datetime) -> pl.DataFrame:
+        """Return the dividends from *start* on and before *end* as actions for a backtest.
+
+        They fit the bars that come from here: Yahoo adjusts both for splits, which therefore must
+        not be applied again. Each is dated by its ex-date. Raise as :meth:`pages` does.
+        """
+        import polars as pl
+
+        table = self._history(symbol, "1d", start, end, actions=True)
+        paid = [
+            (symbol, at.date(), "dividend", _digits(amount))
+            for at, amount in table["Dividends"].items()
+            if amount > 0
+        ]
+        schema = {"symbol": pl.String, "timestamp": pl.Date, "kind": pl.String, "amount": pl.String}
+        return pl.DataFrame(paid, schema=schema, orient="row")
+
     def _rows(
         self, symbol: str, name: str, start: datetime, until: datetime
     ) -> list[tuple[str | None, ...]]:
@@ -70,7 +90,9 @@ class YfinanceSource:
         times = [at.isoformat() for at in table.index]
         return list(zip(times, *columns, strict=True))
 
-    def _history(self, symbol: str, name: str, start: datetime, until: datetime) -> Any:
+    def _history(
+        self, symbol: str, name: str, start: datetime, until: datetime, *, actions: bool = False
+    ) -> Any:
         import yfinance  # type: ignore[import-untyped] # it has no types
         from yfinance import exceptions
 
@@ -83,7 +105,7 @@ class YfinanceSource:
                     end=until,
                     interval=name,
                     auto_adjust=False,
-                    actions=False,
+                    actions=actions,
                     keepna=True,
                 )
         except (exceptions.YFException, OSError) as error:

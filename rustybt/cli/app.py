@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import typer
 
-from rustybt.cli import backtest, benchmark, catalog, config, credentials, data, home, keys, sweep
+from rustybt.cli import (
+    backtest,
+    benchmark,
+    catalog,
+    config,
+    credentials,
+    data,
+    dividends,
+    home,
+    keys,
+    sweep,
+)
 
 app = typer.Typer(
     help="A trading engine on exact money that ships with its own proof of readiness.",
@@ -20,6 +31,7 @@ app.command("encrypt-credentials")(credentials.encrypt)
 app.command("verify-config")(config.verify)
 app.command("fetch-data")(data.fetch)
 app.command("update-data")(home.update)
+app.command("fetch-dividends")(dividends.fetch)
 app.command("test-data")(data.try_)
 app.command("backtest")(backtest.backtest)
 app.command("check-lookahead")(backtest.lookahead)

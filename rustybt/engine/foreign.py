@@ -101,8 +101,8 @@ class ForeignResult(Result):
     def curve(self) -> Curve:
         """Equity, cash and gross exposure at the close of every instant with bars."""
         cash = np.full(self._tape.times.size, float(self.initial_cash))
-        for symbol in self._traded():
-            flows = [self._flow(number) for number in self._numbers(symbol)]
+        for symbol in self._numbers:
+            flows = [self._flow(number) for number in self._numbers[symbol]]
             cash += self._steps(symbol, flows) * self._rates(symbol)
         equity = cash.copy()
         for value in self._values():
@@ -111,22 +111,22 @@ class ForeignResult(Result):
 
     def _values(self) -> Iterator[Floats]:
         """Yield what the position in each symbol that was traded was worth at every slice."""
-        for symbol in self._traded():
-            units = [self._books.log.quantities[number] for number in self._numbers(symbol)]
+        for symbol in self._numbers:
+            units = [self._books.log.quantities[number] for number in self._numbers[symbol]]
             value = self._steps(symbol, units) * closes(self._tape, symbol) * self._rates(symbol)
             yield value * float(self._books.multipliers[symbol])
 
-    def _traded(self) -> list[int]:
-        """Return the symbols that were traded."""
-        return sorted(set(self._books.log.symbols))
-
-    def _numbers(self, symbol: int) -> list[int]:
-        """Return the entries of the log that are of a symbol."""
-        return [number for number, each in enumerate(self._books.log.symbols) if each == symbol]
+    @cached_property
+    def _numbers(self) -> dict[int, list[int]]:
+        """The entries of the log by symbol, of those that were traded."""
+        found: dict[int, list[int]] = {}
+        for number, symbol in enumerate(self._books.log.symbols):
+            found.setdefault(symbol, []).append(number)
+        return found
 
     def _steps(self, symbol: int, changes: list[Decimal]) -> Floats:
         """Return the sum of *changes*, one for each entry of a symbol, at every slice."""
-        rows = np.array([self._books.log.rows[number] for number in self._numbers(symbol)])
+        rows = np.array([self._books.log.rows[number] for number in self._numbers[symbol]])
         edges = np.concatenate(([0], self._tape.slice_of(rows), [self._tape.times.size]))
         levels = [float(level) for level in accumulate(changes, add, initial=ZERO)]
         return np.repeat(np.array(levels), np.diff(edges))

@@ -250,3 +250,58 @@ def test_what_cannot_be_is_told(
     assert printed.code == code, printed.err + printed.out
     assert message in printed.err.replace("\n", " ")
     assert "Traceback" not in printed.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["--symbols", " , ", "--start", "2024-01-01", "--output", "new.csv"], 2, "no symbol"),
+        (["--symbols", "A", "--start", "2999-01-01", "--output", "new.csv"], 2, "before --end"),
+        (["--symbols", "A", "--start", "2024-01-01", "--output", "OLD"], 1, "left as it is"),
+    ],
+)
+def test_dividends_are_fetched_for_something_into_a_new_file(
+    capsys: pytest.CaptureFixture[str],
+    file: Path,
+    arguments: list[str],
+    code: int,
+    message: str,
+) -> None:
+    """What cannot be is told before anybody is asked."""
+    given = [str(file) if each == "OLD" else each for each in arguments]
+
+    assert run(["fetch-dividends", *given]) == code
+    assert message in capsys.readouterr().err.replace("\n", " ")
+
+
+@pytest.mark.parametrize(
+    ("rows", "code", "message"),
+    [
+        ([], 1, "there are no bars"),
+        (["2024-01-01,10,10,10,10,5"], 0, '"fills": 0'),
+        (
+            ["2024-01-01,10,10,10,10,5", "2024-01-02,,,,,", "2024-01-03,9,9,9,9,5"],
+            0,
+            "lack a price",
+        ),
+        (["2024-01-02,9,9,9,9,5", "2024-01-01,10,10,10,10,5"], 0, "were sorted"),
+        (["2024-01-01,10,10,10,10,5"] * 2, 0, "repeated rows"),
+        (["2024-01-01,10,10,10,10,5", "2024-01-01,9,9,9,9,5"], 1, "different numbers"),
+        (["2024-01-01,0,0,0,0,5", "2024-01-02,1,1,1,1,5"], 1, "not above 0"),
+        (["2024-01-01,-1,-1,-1,-1,5"], 1, "not above 0"),
+        (["2024-01-01,nan,nan,nan,nan,5"], 1, "there are no bars"),
+        (["2024-01-01,1e999,1e999,1,1,5"], 1, "infinite"),
+        (["2024-03-10T06:00Z,9,9,9,9,5", "2024-03-10T03:00-04:00,9,9,9,9,5"], 0, '"fills": 1'),
+    ],
+)
+def test_series_as_they_come(
+    cli: Cli, tmp_path: Path, rows: list[str], code: int, message: str
+) -> None:
+    """Right results with a note, or one clear error; never both, and never a traceback."""
+    path = tmp_path / "acme.csv"
+    path.write_text("\n".join(["timestamp,open,high,low,close,volume", *rows]) + "\n")
+    printed = cli("--data", path, "--json")
+
+    assert printed.code == code, printed.err
+    assert message in (printed.err if code else printed.out)
+    assert "Traceback" not in printed.err

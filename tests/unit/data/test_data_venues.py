@@ -4,7 +4,7 @@ import json
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -20,9 +20,12 @@ from requests.adapters import HTTPAdapter
 from rustybt.adapters.ccxt import CcxtSource
 from rustybt.adapters.sources import open_source
 from rustybt.adapters.yfinance import YfinanceSource
+from rustybt.cli.dividends import write_dividends
 from rustybt.data.errors import SourceError, SourceUnavailableError
 from rustybt.data.interval import Interval
 from rustybt.data.quality import Circumstances, sift
+from rustybt.engine.action_files import read_action_file
+from rustybt.engine.actions import read_actions
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -263,6 +266,21 @@ def test_yahoos_bars_have_the_digits_that_were_meant(venue: Venue, yahoo: Yfinan
     assert judged.counts == {"not_a_number": 1}
     asked = [query for path, query in venue.asked if path.endswith("AAPL") and "period1" in query]
     assert asked[-1]["interval"] == ["1d"]
+
+
+def test_yahoos_dividends_are_actions(venue: Venue, yahoo: YfinanceSource, tmp_path: Path) -> None:
+    """Dated by the ex-date in New York, with the digits that were meant; a file has them all."""
+    document = chart()
+    paid = {str(NEW_YORK_OPENS[1]): {"amount": 0.23999999463558197, "date": NEW_YORK_OPENS[1]}}
+    document["chart"]["result"][0]["events"] = {"dividends": paid}  # type: ignore[index]  # JSON
+    venue.answers["/v8/finance/chart/PAYS"] = (200, document)
+    found = yahoo.dividends("PAYS", START, START + timedelta(days=5))
+
+    assert found.rows() == [("PAYS", date(2024, 1, 3), "dividend", "0.24")]
+    path = tmp_path / "actions.csv"
+    assert write_dividends(yahoo, ["PAYS"], START, START + timedelta(days=5), path) == 1
+    assert path.read_text() == "symbol,timestamp,kind,amount\nPAYS,2024-01-03,dividend,0.24\n"
+    assert read_actions(read_action_file(path))[0].amount == Decimal("0.24")
 
 
 def test_yahoos_refusals_are_ours(venue: Venue, yahoo: YfinanceSource) -> None:
