@@ -1,20 +1,36 @@
-"""How fast backtests are, as ratios within one run.
+"""How fast backtests are, as ratios within one run; what they need of memory; how they grow.
 
-    python benchmarks/backtest.py [--bars 100000 1000000] [--rounds 5] [--json]
+    python benchmarks/backtest.py [--cases 1x100000 500x2520 ...] [--rounds 5] [--json]
+    python benchmarks/backtest.py --memory [--cases ...]
+    python benchmarks/backtest.py --linear [--rounds 5]
+    python benchmarks/backtest.py --cold [--cases ...]
 
-For each size, rounds of three measurements follow one another, so that all feel the same machine:
-a bare Python loop that only does the strategy's arithmetic, the callback path and the signal path
-(both from columns in memory to the final equity and the equity curve, with 10 bps commission).
-Medians and the medians of the ratios of each round are shown. It fails if the two paths differ.
+A case is symbols by bars. For each, rounds of three measurements follow one another, so that all
+feel the same machine: a bare Python loop that only does the strategy's arithmetic, the callback
+path and the signal path (both from columns in memory to the final equity and the equity curve, with
+10 bps commission). Medians and the medians of the ratios of each round are shown. It fails if the
+two paths differ.
+
+``--memory`` runs each path in a process of its own and shows by how much its peak exceeds what the
+process had before the columns were there, as a multiple of the columns. ``--linear`` compares the
+time per bar of more and more bars, and of more and more symbols, with that of the fewest.
+``--cold`` writes each case as Parquet, one file a symbol, and times whole processes from there to
+the final equity.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
+import resource
+import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from decimal import Decimal
+from functools import partial
+from pathlib import Path
 from statistics import median
 from time import perf_counter
 
@@ -28,6 +44,11 @@ from rustybt.strategy import expressions as ex
 
 MINUTE = 60_000_000
 FAST, SLOW = 20, 50
+CASES = ("1x100000", "1x1000000", "100x2520", "500x2520")
+LENGTHS = ("1x100000", "1x1000000", "1x10000000")
+WIDTHS = ("50x2520", "100x2520", "500x2520")
+
+Frames = dict[str, pl.DataFrame]
 
 
 class Bars(Strategy):
@@ -35,11 +56,12 @@ class Bars(Strategy):
 
     def on_start(self) -> None:
         """Make the indicators."""
-        self.fast, self.slow, self.crossing = SMA(FAST), SMA(SLOW), Crossing()
+        self.lines = {name: (SMA(FAST), SMA(SLOW), Crossing()) for name in self.symbols}
 
     def on_bar(self, bar: StrategyBar) -> None:
         """Go in and out."""
-        crossed = self.crossing.update(self.fast.update(bar.close), self.slow.update(bar.close))
+        fast, slow, crossing = self.lines[bar.symbol]
+        crossed = crossing.update(fast.update(bar.close), slow.update(bar.close))
         if crossed:
             self.order_target(bar.symbol, 10 if crossed > 0 else 0)
 
@@ -52,9 +74,12 @@ class Column(Strategy):
         return ex.switch(ex.crossing(ex.sma(FAST), ex.sma(SLOW)), on=10)
 
 
-def series(count: int) -> pl.DataFrame:
+PATHS: dict[str, type[Strategy]] = {"callback": Bars, "signals": Column}
+
+
+def series(count: int, seed: int = 1) -> pl.DataFrame:
     """Return *count* one-minute bars of a random walk in cents, the same every time."""
-    random = np.random.default_rng(1)
+    random = np.random.default_rng(seed)
     close = np.round(100 * np.exp(np.cumsum(random.normal(0, 0.0005, count))), 2)
     opened = np.round(close * (1 + random.normal(0, 0.0002, count)), 2)
     return pl.DataFrame(
@@ -69,20 +94,39 @@ def series(count: int) -> pl.DataFrame:
     )
 
 
-def bare(frame: pl.DataFrame) -> int:
+def size_of(case: str) -> tuple[int, int]:
+    """Return the symbols and the bars of each of a *case*; exit unless it is two numbers."""
+    symbols, _, count = case.partition("x")
+    if not (symbols.isdecimal() and count.isdecimal() and int(symbols) and int(count)):
+        sys.exit(f"{case!r} is no case; expected SYMBOLSxBARS, as 100x2520")
+    return int(symbols), int(count)
+
+
+def data(case: str) -> Frames:
+    """Return the bars of a *case*."""
+    symbols, count = size_of(case)
+    return {f"S{number:04}": series(count, number + 1) for number in range(symbols)}
+
+
+def bare(frames: Frames) -> int:
     """Do the strategy's arithmetic on plain numbers and count the crossings."""
-    fast, slow, crossing = SMA(FAST).update, SMA(SLOW).update, Crossing().update
     found = 0
-    for close in frame["close"].to_list():
-        if crossing(fast(close), slow(close)):
-            found += 1
+    for frame in frames.values():
+        fast, slow, crossing = SMA(FAST).update, SMA(SLOW).update, Crossing().update
+        for close in frame["close"].to_list():
+            if crossing(fast(close), slow(close)):
+                found += 1
     return found
 
 
-def run(kind: type[Strategy], frame: pl.DataFrame) -> Result:
+def run(kind: type[Strategy], frames: Frames) -> Result:
     """Run one path to its final equity and its curve."""
-    result = Backtest(kind, {"X": frame}, commission=BasisPointCommission(Decimal(10))).run()
-    assert result.curve.equity.size == frame.height  # noqa: S101 - it makes the curve
+    result = Backtest(
+        kind, frames, cash=10_000_000, commission=BasisPointCommission(Decimal(10))
+    ).run()
+    points = next(iter(frames.values())).height
+    if result.curve.equity.size != points or not result.final_equity.is_finite():
+        sys.exit("the equity curve misses bars")
     return result
 
 
@@ -93,42 +137,171 @@ def seconds(work: Callable[[], object]) -> float:
     return perf_counter() - start
 
 
-def measure(count: int, rounds: int) -> dict[str, object]:
-    """Return medians and ratios for *count* bars."""
-    frame = series(count)
-    by_bars, by_column = run(Bars, frame), run(Column, frame)  # warm, and the same?
+def measure(case: str, rounds: int) -> dict[str, object]:
+    """Return medians and ratios for a *case*."""
+    frames = data(case)
+    by_bars, by_column = run(Bars, frames), run(Column, frames)  # warm, and the same?
     if (by_bars.final_equity, by_bars.fills) != (by_column.final_equity, by_column.fills):
         sys.exit(f"the paths differ: {by_bars.final_equity} and {by_column.final_equity}")
+    count, fills, equity = by_bars.bars, len(by_bars.fills), by_bars.final_equity
+    del by_bars, by_column
     times: dict[str, list[float]] = {"bare": [], "callback": [], "signals": []}
     for _ in range(rounds):
-        times["bare"].append(seconds(lambda: bare(frame)))
-        times["callback"].append(seconds(lambda: run(Bars, frame)))
-        times["signals"].append(seconds(lambda: run(Column, frame)))
+        times["bare"].append(seconds(lambda: bare(frames)))
+        times["callback"].append(seconds(lambda: run(Bars, frames)))
+        times["signals"].append(seconds(lambda: run(Column, frames)))
     both = list(zip(times["bare"], times["callback"], times["signals"], strict=True))
     return {
+        "case": case,
         "bars": count,
-        "fills": len(by_bars.fills),
-        "final_equity": str(by_bars.final_equity),
+        "fills": fills,
+        "final_equity": str(equity),
         **{f"{name}_bars_per_second": round(count / median(each)) for name, each in times.items()},
         "callback_over_bare": round(median(c / b for b, c, _ in both), 2),
         "callback_over_signals": round(median(c / s for _, c, s in both), 2),
     }
 
 
-def main() -> None:
-    """Measure what is asked for and print it."""
+def in_a_process(*words: str) -> dict[str, object]:
+    """Run this file with *words* in a process of its own; return what it says."""
+    done = subprocess.run(  # noqa: S603 - this file, with words of its own
+        [sys.executable, __file__, *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "POLARS_MAX_THREADS": os.environ.get("POLARS_MAX_THREADS", "2")},
+    )
+    if done.returncode:
+        sys.exit(done.stderr)
+    said: dict[str, object] = json.loads(done.stdout)
+    return said
+
+
+def peak() -> int:
+    """Return the most memory that this process has had so far, in bytes."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def memory_here(case: str, path: str) -> dict[str, object]:
+    """Return what a run of *path* needs, in this process, which must have run nothing else."""
+    run(PATHS[path], data("2x100"))  # what is loaded late is no matter of the bars
+    before = peak()
+    with tempfile.TemporaryDirectory() as folder:
+        # Made in another process: what making them takes is no matter of the backtest.
+        in_a_process("--write", folder, "--cases", case)
+        frames = load(Path(folder))
+    columns = sum(int(frame.estimated_size()) for frame in frames.values())
+    loaded = peak()
+    run(PATHS[path], frames)
+    return {
+        "case": case,
+        "path": path,
+        "columns_bytes": columns,
+        "loaded_over_columns": round((loaded - before) / columns, 2),
+        "peak_over_columns": round((peak() - before) / columns, 2),
+    }
+
+
+def write(case: str, folder: Path) -> None:
+    """Write the bars of a *case* as Parquet, one file a symbol."""
+    for name, frame in data(case).items():
+        frame.write_parquet(folder / f"{name}.parquet")
+
+
+def load(folder: Path) -> Frames:
+    """Return the bars that were written to *folder*."""
+    return {path.stem: pl.read_parquet(path) for path in sorted(folder.glob("*.parquet"))}
+
+
+def cold(case: str, rounds: int) -> list[dict[str, object]]:
+    """Return how long whole processes take from Parquet to the final equity of a *case*."""
+    found = []
+    with tempfile.TemporaryDirectory() as folder:
+        in_a_process("--write", folder, "--cases", case)
+        for path in PATHS:
+            words = ("--from", folder, "--path", path)
+            times = [seconds(partial(in_a_process, *words)) for _ in range(rounds)]
+            found.append({"case": case, "path": path, "seconds": round(median(times), 3)})
+    return found
+
+
+def linear(rounds: int) -> list[dict[str, object]]:
+    """Return the time per bar of growing cases, over that of the smallest, in rounds."""
+    found: list[dict[str, object]] = []
+    for cases in (LENGTHS, WIDTHS):
+        for path, kind in PATHS.items():
+            per_bar: dict[str, list[float]] = {case: [] for case in cases}
+            for case in cases:
+                frames = data(case)
+                run(kind, frames)
+                count = len(frames) * next(iter(frames.values())).height
+                per_bar[case] = [seconds(partial(run, kind, frames)) / count for _ in range(rounds)]
+            least = median(per_bar[cases[0]])
+            for case, times in per_bar.items():
+                nanoseconds, over = median(times) * 1e9, median(times) / least
+                found.append(
+                    {
+                        "case": case,
+                        "path": path,
+                        "nanoseconds_per_bar": round(nanoseconds, 1),
+                        "over_smallest": round(over, 2),
+                    }
+                )
+    return found
+
+
+def parsed() -> argparse.Namespace:
+    """Return what is asked for."""
     parser = argparse.ArgumentParser(description="Measure the two paths of a backtest.")
-    parser.add_argument("--bars", type=int, nargs="+", default=[100_000, 1_000_000])
+    parser.add_argument("--cases", nargs="+", default=list(CASES), help="SYMBOLSxBARS")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--json", action="store_true")
-    options = parser.parse_args()
-    found = [measure(count, options.rounds) for count in options.bars]
+    kinds = parser.add_mutually_exclusive_group()
+    for kind in ("memory", "linear", "cold"):
+        kinds.add_argument(f"--{kind}", action="store_true")
+    # What the processes are told that this one starts.
+    kinds.add_argument("--write", type=Path, help=argparse.SUPPRESS)
+    kinds.add_argument("--from", type=Path, dest="source", help=argparse.SUPPRESS)
+    kinds.add_argument("--memory-of", choices=PATHS, help=argparse.SUPPRESS)
+    parser.add_argument("--path", choices=PATHS, default="signals", help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+def part(options: argparse.Namespace) -> dict[str, object] | None:
+    """Do what a process was started for; return what it has to say, ``None`` if it is the first."""
+    if options.write:
+        write(options.cases[0], options.write)
+        return {}
+    if options.source:
+        result = run(PATHS[options.path], load(options.source))
+        return {"final_equity": str(result.final_equity)}
+    if options.memory_of:
+        return memory_here(options.cases[0], options.memory_of)
+    return None
+
+
+def main() -> None:
+    """Measure what is asked for and print it."""
+    options = parsed()
+    said = part(options)
+    if said is not None:
+        sys.stdout.write(json.dumps(said))
+        return
+    if options.memory:
+        words = [("--memory-of", path, "--cases", case) for case in options.cases for path in PATHS]
+        found = [in_a_process(*each) for each in words]
+    elif options.linear:
+        found = linear(options.rounds)
+    elif options.cold:
+        found = [each for case in options.cases for each in cold(case, options.rounds)]
+    else:
+        found = [measure(case, options.rounds) for case in options.cases]
     if options.json:
         sys.stdout.write(json.dumps(found, indent=2) + "\n")
         return
     for each in found:
         sys.stdout.write(
-            "\n".join(f"{name:28} {value:>16}" for name, value in each.items()) + "\n\n"
+            "\n".join(f"{name:28} {value!s:>16}" for name, value in each.items()) + "\n\n"
         )
 
 

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 Path = Literal["auto", "callback", "signals"]
 Row = tuple[int, int, int, float, float, float, float, float]
 
-CHUNK = 50_000
+CHUNK = 20_000
 """Rows that are turned into Python's numbers at a time: it bounds the memory they need."""
 
 

@@ -198,7 +198,7 @@ class Desk(View):
 
     def open_slice(self, first: int, last: int) -> None:
         """Let the orders see the bars in the rows from *first* until before *last*."""
-        self._inside = int(self.tape.starts[first])
+        self._inside = self.tape.began(first)
         if self.holding is not None:
             self.holding.begin(first, last)
         waiting, resting = self.waiting, self.venue.resting
@@ -299,7 +299,7 @@ class Desk(View):
                     self._refuse(index, order.client_id, signed(order), reason)
                 return
         row = self.row(index)
-        ends = self.tape.starts[row] + self.tape.bar_length
+        ends = self.tape.began(row) + self.tape.bar_length
         seen = row if row >= 0 and (ends == self.now or not self.fills_at_once) else None
         position = self.account.positions[index]
         now = instant(self.now)

@@ -53,14 +53,14 @@ class Holding:
         self._next = 0
         self._costs = costs
         self.margin = margin
-        self._day = int(desk.tape.starts[0]) // DAY
+        self._day = desk.tape.began(0) // DAY
         self._ledger = Ledger(desk.account.instruments)
         self._seen = 0
         self._prices: dict[int, tuple[int, Decimal]] = {}
 
     def begin(self, first: int, last: int) -> None:
         """Do what is to be done before the bars in the rows from *first* until before *last*."""
-        day = int(self._desk.tape.starts[first]) // DAY
+        day = self._desk.tape.began(first) // DAY
         if self._costs is not None and day > self._day:
             self._charge(self._costs, first, day - self._day)
         self._day = day

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 DAY: Final = timedelta(days=1)
 MICROSECOND: Final = timedelta(microseconds=1)
+_PART: Final = 65_536  # times that are looked at together
 
 
 class Tape:
@@ -133,7 +134,9 @@ class Tape:
 
     def numbers(self, name: str, first: int, last: int) -> list[float]:
         """Return a column in one of the :meth:`stretches`, as Python's numbers."""
-        if not self._is_even or self._width == 1:
+        if self._width == 1:
+            return self.stack.stretch(name, first, last)
+        if not self._is_even:
             return list(self.columns[name][first:last].tolist())
         table = self.stack.numbers[name].reshape(self._width, -1)
         part = table[:, first // self._width : last // self._width]
@@ -197,7 +200,11 @@ class Tape:
     def _inferred_interval(self) -> timedelta:
         """Return the shortest time between two bars; a day if there is only one."""
         times = self.times
-        return timedelta(microseconds=int(np.diff(times).min())) if times.size > 1 else DAY
+        if times.size < 2:
+            return DAY
+        # A few at a time: the differences of all would need as much memory as the times.
+        parts = (times[first : first + _PART + 1] for first in range(0, times.size - 1, _PART))
+        return timedelta(microseconds=min(int(np.diff(part).min()) for part in parts))
 
     @cached_property
     def times(self) -> Integers:
@@ -212,11 +219,23 @@ class Tape:
             return rows if self._width == 1 else rows // self._width
         return np.searchsorted(self.slices, rows, side="right") - 1
 
+    def began(self, row: int) -> int:
+        """Return when the bar in *row* began, in microseconds since 1970."""
+        return int(self.times[row // self._width] if self._is_even else self.starts[row])
+
+    def next_after(self, row: int, symbol: int) -> int:
+        """Return the next row of *symbol* after its *row*, -1 if there is none.
+
+        A *row* of -1 stands for the time before its first.
+        """
+        if self._is_even:
+            following = row + self._width if row >= 0 else symbol
+            return following if following < self.height else -1
+        return int(self.next_row[row]) if row >= 0 else int(self.rows_of[symbol][0])
+
     def start(self, row: int) -> datetime:
         """Return when the bar in *row* began."""
-        return instant(
-            int(self.starts[row] if not self._is_even else self.times[row // self._width])
-        )
+        return instant(self.began(row))
 
     def exact(self, row: int, column: str) -> Decimal:
         """Return a number as its exact decimal: a float stands for its shortest text."""
@@ -230,13 +249,13 @@ class Tape:
         """Return a number of a row, from where the column is at hand."""
         if column in self.columns:
             return self.columns[column].item(row)
-        return self.stack.numbers[column].item(self._position(row))
+        return self.stack.item(column, self._position(row))
 
     def _exact_at(self, position: int, symbol: int, column: str) -> Decimal:
         """Return the exact number at a *position* in the stack, which is one of *symbol*."""
         source = self._exact[symbol]
         if source is None:
-            return Decimal(repr(self.stack.numbers[column].item(position)))
+            return Decimal(repr(self.stack.item(column, position)))
         return as_decimal(source[position - int(self.stack.edges[symbol]), column])
 
     def last(self, symbol: int, end: int) -> Decimal:

@@ -84,8 +84,8 @@ class Venue:
         idle = self.resting[symbol]
         columns = self._columns
         if columns["low"][row] > idle.lower and columns["high"][row] < idle.upper:
-            end = self._tape.starts[row] + self._tape.bar_length
-            if idle.wake is None or instant(int(end)) < idle.wake:
+            end = self._tape.began(row) + self._tape.bar_length
+            if idle.wake is None or instant(end) < idle.wake:
                 return []
         self.matcher.set_position(self._symbols[symbol], position)
         return self._noted(symbol, self.matcher.on_bar(ExactBar(self._tape, row)))

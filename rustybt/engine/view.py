@@ -105,8 +105,7 @@ class View:
 
     def next_row(self, index: int) -> int:
         """Return the row of a symbol's next bar, -1 if there is none."""
-        row = self.bars[index].row
-        return int(self.tape.next_row[row]) if row >= 0 else int(self.tape.rows_of[index][0])
+        return self.tape.next_after(self.bars[index].row, index)
 
     def last_price(self, index: int) -> Decimal:
         """Return the last close of a symbol that has had one."""
