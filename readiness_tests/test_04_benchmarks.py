@@ -6,11 +6,16 @@ rounds that take turns, each ratio the median of those of its rounds.
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 from math import sqrt
+from pathlib import Path
 from statistics import mean, median, stdev
 from typing import Any
+
+import pytest
 
 from pytest_rustybt_ready import Evidence, at_least, ready
 from readiness_tests.engine import EngineUnderTest
@@ -99,6 +104,68 @@ def too_few_events_are_processed(engine: EngineUnderTest) -> None:
     engine.edit(WALK, parts, "for first, last in [*tape.stretches(CHUNK)][::2]:")
 
 
+@pytest.fixture
+def docs(pytestconfig: pytest.Config, proving: bool, tmp_path: Path) -> Path:
+    """Return the folder of the documentation, or in a proof a copy of what counts here."""
+    real = pytestconfig.rootpath / "docs"
+    if not proving:
+        return real
+    copy = tmp_path / "docs"
+    copy.mkdir()
+    for name in ("records", "performance"):
+        if (real / name).is_dir():
+            shutil.copytree(real / name, copy / name)
+    return copy
+
+
+@ready.performance("4.1.6")
+def test_the_documented_figures_are_the_measured_ones(
+    docs: Path, engine: EngineUnderTest, evidence: Evidence
+) -> None:
+    """The pages on performance are what the records make of them, and show the records' ratios."""
+    records = sorted((docs / "records").glob("benchmark-*.json"))
+    if not records:
+        evidence.unproven(
+            "no benchmark is on record in docs/records",
+            remedy="python -m rustybt benchmark, then python -m benchmarks.pages",
+        )
+    made = engine.run("pages", docs=str(docs))
+    evidence.expect("what keeps the pages from being made", "", observed=made["error"])
+    differing = [line for name in made["pages"] for line in _differing(docs, made["pages"], name)]
+    evidence.record("pages", list(made["pages"]))
+    evidence.record("differing", differing[:20])
+    evidence.meets("differences", observed=len(differing))
+    ratios = [ratio for record in records for ratio in _ratios_on_record(record)]
+    evidence.expect("ratios on record", at_least(1), observed=len(ratios))
+    shown = "\n".join(made["pages"].values())
+    evidence.expect("not shown", [], observed=[ratio for ratio in ratios if ratio not in shown])
+
+
+@test_the_documented_figures_are_the_measured_ones.fails_when
+def a_figure_is_edited(docs: Path) -> None:
+    """Somebody makes a page look better by hand."""
+    page = docs / "performance" / "index.md"
+    text = page.read_text("utf-8")
+    figure = _ratios_on_record(next((docs / "records").glob("benchmark-*.json")))[0]
+    assert figure in text, "the figure is not on the page"
+    page.write_text(text.replace(figure, "0.01"), "utf-8")
+
+
+@test_the_documented_figures_are_the_measured_ones.fails_when
+def the_record_is_newer_than_the_page(docs: Path) -> None:
+    """Something was measured again, and the pages were not made again."""
+    path = next((docs / "records").glob("benchmark-*.json"))
+    record = json.loads(path.read_bytes())
+    record["cases"][0]["median_seconds"] = dict.fromkeys(record["cases"][0]["median_seconds"], 9.0)
+    path.write_text(json.dumps(record), "utf-8")
+
+
+@test_the_documented_figures_are_the_measured_ones.fails_when
+def a_page_is_missing(docs: Path) -> None:
+    """The page was never made."""
+    (docs / "performance" / "index.md").unlink()
+
+
 # -- what the checks share -------------------------------------------------------------------
 
 
@@ -126,3 +193,22 @@ def _slope(samples: Sequence[Any]) -> tuple[float, float]:
 def _resolution(samples: Sequence[Any]) -> float:
     """Return the bytes per event that one page per sample amounts to."""
     return PAGE * (len(samples) - 1) / float(samples[-1][0] - samples[0][0])
+
+
+def _differing(docs: Path, pages: Mapping[str, str], name: str) -> list[str]:
+    """Return the lines of a page that are not as they were made."""
+    path = docs / name
+    if not path.is_file():
+        return [f"{name} does not exist"]
+    pairs = zip_longest(pages[name].split("\n"), path.read_text("utf-8").split("\n"), fillvalue="")
+    return [
+        f"{name}:{number}: expected {wanted!r}, observed {found!r}"
+        for number, (wanted, found) in enumerate(pairs, start=1)
+        if wanted != found
+    ]
+
+
+def _ratios_on_record(path: Path) -> list[str]:
+    """Return the ratios of a record as a reader would write them, with two decimals."""
+    cases = json.loads(path.read_bytes())["cases"]
+    return [f"{ratio['median']:.2f}" for case in cases for ratio in case["ratios"].values()]
