@@ -63,7 +63,7 @@ def sweep(
         ),
     ] = "sharpe",
     processes: Annotated[
-        int | None, typer.Option(min=1, help="Run so many at a time [one for each core].")
+        int | None, typer.Option(min=1, help="Run so many at a time [as many as are quickest].")
     ] = None,
     dask: Annotated[
         str | None,

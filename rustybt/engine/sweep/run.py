@@ -7,7 +7,7 @@ import hashlib
 import os
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, Self, Unpack
+from typing import TYPE_CHECKING, Final, Protocol, Self, Unpack
 
 from rustybt.engine.backtest import Backtest
 from rustybt.engine.intake import take_in
@@ -21,6 +21,7 @@ from rustybt.engine.sweep.state import Inputs, State
 from rustybt.engine.sweep.task import Outcome, Part, Task
 from rustybt.engine.sweep.windows import WalkForward
 from rustybt.engine.sweep.workbench import Workbench
+from rustybt.strategy.base import Strategy
 from rustybt.strategy.loader import load_strategy
 
 if TYPE_CHECKING:
@@ -29,7 +30,13 @@ if TYPE_CHECKING:
     from rustybt.engine.intake import Frames
     from rustybt.engine.sweep.grid import Values
     from rustybt.engine.sweep.task import Options
-    from rustybt.strategy.base import Strategy
+
+
+_LITTLE: Final = 30_000_000
+"""Bars by signals that are done here before others could begin."""
+_BY_BAR: Final = 15
+_OVERHEAD: Final = 20_000
+"""What a run costs besides its bars, in bars by signals."""
 
 
 class Runner(Protocol):
@@ -50,12 +57,15 @@ class Sweep:
     :data:`~rustybt.engine.sweep.metrics.METRICS`. *walk_forward* (an object, or text like
     ``252/63``) chooses the best on each train part and runs it on what follows.
 
-    *processes* run side by side, by default one for each core; 1 runs all in this one. *dask* is
-    the address of a cluster that runs them instead. *state* is a file that results are kept in: the
-    next run of the same sweep does only what is missing. *progress* is told tasks done and tasks in
-    all. *options* are those of :class:`~rustybt.engine.backtest.Backtest`: cash, commission,
-    slippage, fill, rules, instruments, currency, lot, limits, interval, periods; *symbol* is what
-    bars are called that do not say.
+    *processes* run side by side; 1 runs all in this one. By default there is one for each core, or
+    only this one for what takes no longer than to start others. A run that kills its process ends
+    the whole sweep in this one, and is a row with an error in others. *dask* is the address of a
+    cluster that runs them instead. *state* is a file that results are kept in: the next run of the
+    same sweep does only what is missing. *progress* is told tasks done and tasks in all.
+
+    *options* are those of :class:`~rustybt.engine.backtest.Backtest`: cash, commission, slippage,
+    fill, rules, instruments, currency, lot, limits, interval, periods; *symbol* is what bars are
+    called that do not say.
 
     Raise :class:`~rustybt.engine.sweep.errors.SweepError` (and, for bars,
     :class:`~rustybt.engine.errors.BarDataError`) for what cannot be run.
@@ -83,10 +93,6 @@ class Sweep:
         self.metric = metric_named(metric)
         self._options = options
         Backtest(kind, {}, **options)  # raises for options that cannot be
-        self._processes = _processes(processes)
-        self._dask = dask
-        is_here = dask is None and self._processes == 1
-        self._source = None if is_here else source_of(kind)
         self._path = state
         self._progress = progress
         instruments = options.get("instruments") or {}
@@ -96,8 +102,20 @@ class Sweep:
         if isinstance(walk_forward, str):
             walk_forward = WalkForward.parse(walk_forward)
         self._windows = walk_forward.windows(self._bench.whole.end) if walk_forward else []
+        self._processes = self._worthwhile() if processes is None else _processes(processes)
+        self._dask = dask
+        is_here = dask is None and self._processes == 1
+        self._source = None if is_here else source_of(kind)
         self._inputs = None if state is None else self._digests()
         self._done, self._all = 0, 0
+
+    def _worthwhile(self) -> int:
+        """Return how many processes are quickest."""
+        parts = [each.split - each.start for each in self._windows] or [self._bench.whole.end]
+        runs = len(self.grid.combinations) * len(parts)
+        bars = self._bench.height * sum(parts) / len(parts) / self._bench.whole.end
+        by_signals = self._strategy.signals is not Strategy.signals
+        return quickest(runs, bars, by_signals=by_signals, cores=os.cpu_count() or 1)
 
     def run(self) -> SweepResult:
         """Run what has not been run yet and return all results.
@@ -245,10 +263,18 @@ class _Late:
         return self._runner.outcomes(tasks)
 
 
-def _processes(wanted: int | None) -> int:
+def quickest(runs: int, bars: float, *, by_signals: bool, cores: int) -> int:
+    """Return how many processes are quickest for *runs* over so many *bars* each.
+
+    To start others takes as long as some tens of millions of bars by signals, or a fraction of that
+    bar by bar.
+    """
+    work = runs * (_OVERHEAD + bars * (1 if by_signals else _BY_BAR))
+    return 1 if work <= _LITTLE else cores
+
+
+def _processes(wanted: int) -> int:
     """Return how many processes to use."""
-    if wanted is None:
-        return os.cpu_count() or 1
     if wanted < 1:
         raise SweepError(f"{wanted} processes", expected="1 or more")
     return wanted

@@ -34,6 +34,7 @@ class Workbench:
         whole = Tape(self._bars, interval=options.get("interval"))
         self.times = whole.times
         self.symbols = whole.symbols
+        self.height = whole.height
         self.whole = Part(0, 0, int(self.times.size))
         self.periods = options.get("periods") or periods_per_year(self.times)
         self._options: Options = {**options, "interval": whole.interval, "periods": self.periods}

@@ -14,6 +14,7 @@ from rustybt.accounting import performance
 from rustybt.engine import Backtest, BarDataError
 from rustybt.engine.sweep import Sweep, SweepError, SweepResult, SweepStateError
 from rustybt.engine.sweep.measure import ratios
+from rustybt.engine.sweep.run import quickest
 from rustybt.engine.sweep.state import State
 from rustybt.execution import BasisPointCommission
 from rustybt.model import Instrument
@@ -586,3 +587,23 @@ def test_ratios_of_long_curves_are_those_of_the_accounting() -> None:
 def test_returns_beyond_a_float_have_no_annual_figure() -> None:
     """Doubling every day for a year is more than can be said."""
     assert ratios(np.array([1.0, 1e10]), 1e10, 365.0)["annual_return"] is None
+
+
+def test_little_work_starts_no_processes() -> None:
+    """By default a short sweep runs here, also of a class that no other process could find."""
+
+    class Local(Signals):
+        """Found by nobody else."""
+
+    assert Sweep(Local, walk(1), GRID).run().failed == []
+    with pytest.raises(SweepError, match="cannot be found by other processes"):
+        Sweep(Local, walk(1), GRID, processes=2)
+
+
+def test_much_work_is_for_all_cores() -> None:
+    """A hundred runs by signals over 100 000 bars are done here, as many bar by bar are not."""
+    assert quickest(100, 100_000, by_signals=True, cores=4) == 1
+    assert quickest(1000, 100_000, by_signals=True, cores=4) == 4
+    assert quickest(100, 100_000, by_signals=False, cores=4) == 4
+    assert quickest(10, 10_000, by_signals=False, cores=4) == 1
+    assert quickest(2000, 100, by_signals=True, cores=4) == 4
