@@ -1,6 +1,14 @@
-"""Hold what rises: long while a fast average is above a slow one.
+r"""Hold what rises: long while a fast average is above a slow one.
 
     python -m rustybt backtest --strategy examples/momentum.py --data prices.csv
+
+On bars that fetch-data has stored, part of them, and with the dividends that go with them:
+
+    python -m rustybt backtest --strategy examples/momentum.py --catalog ~/.rustybt \
+        --symbol AAPL --symbol MSFT --from 2020-01-01 --to 2024-01-01
+    python -m rustybt fetch-dividends --symbols AAPL,MSFT --start 2020-01-01 --output paid.csv
+    python -m rustybt backtest --strategy examples/momentum.py --catalog ~/.rustybt \
+        --actions paid.csv
 
 The rule is written twice, bar by bar and as a column. A backtest takes the column, which is many
 times faster; live trading takes the bars. Both trade the same: a test of this project says so.

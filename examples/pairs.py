@@ -1,6 +1,12 @@
-"""Trade two symbols against each other: sell the dear one and buy the cheap one.
+r"""Trade two symbols against each other: sell the dear one and buy the cheap one.
 
-python -m rustybt backtest --strategy examples/pairs.py --data A.csv --data B.csv
+    python -m rustybt backtest --strategy examples/pairs.py --data A.csv --data B.csv
+
+One of the two is always short. What it costs to borrow it, and what a margin account would do:
+
+    python -m rustybt backtest --strategy examples/pairs.py --data A.csv --data B.csv \
+        --borrow A=0.02 --borrow B=0.005 \
+        --margin-call liquidate --initial-margin 0.5 --maintenance-margin 0.25
 """
 
 from __future__ import annotations

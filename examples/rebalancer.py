@@ -1,6 +1,11 @@
-"""Hold the strongest of many symbols in equal parts and bring them back in line every month.
+r"""Hold the strongest of many symbols in equal parts and bring them back in line every month.
 
-python -m rustybt backtest --strategy examples/rebalancer.py --data universe.parquet
+    python -m rustybt backtest --strategy examples/rebalancer.py --data universe.parquet
+
+Or over all series of a catalog, some of them in another currency:
+
+    python -m rustybt backtest --strategy examples/rebalancer.py --catalog ~/.rustybt \
+        --quote SAP=EUR --rates EUR=eurusd.csv
 """
 
 from __future__ import annotations
