@@ -18,7 +18,7 @@ from rustybt.engine.sweep.result import SweepResult, best_in_training
 from rustybt.engine.sweep.shipment import data_digest
 from rustybt.engine.sweep.source import source_digest, source_of
 from rustybt.engine.sweep.state import Inputs, State
-from rustybt.engine.sweep.task import Outcome, Part, Task
+from rustybt.engine.sweep.task import Options, Outcome, Part, Task
 from rustybt.engine.sweep.windows import WalkForward
 from rustybt.engine.sweep.workbench import Workbench
 from rustybt.strategy.base import Strategy
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
     from rustybt.engine.intake import Frames
     from rustybt.engine.sweep.grid import Values
-    from rustybt.engine.sweep.task import Options
 
 
 _LITTLE: Final = 30_000_000
@@ -92,6 +91,7 @@ class Sweep:
         self.grid = Grid(kind, parameters, where)
         self.metric = metric_named(metric)
         self._options = options
+        _refuse_uncounted(options)
         Backtest(kind, {}, **options)  # raises for options that cannot be
         self._path = state
         self._progress = progress
@@ -278,3 +278,15 @@ def _processes(wanted: int) -> int:
     if wanted < 1:
         raise SweepError(f"{wanted} processes", expected="1 or more")
     return wanted
+
+
+def _refuse_uncounted(options: Mapping[str, object]) -> None:
+    """Refuse options of a backtest whose effects a sweep does not count, rather than drop them."""
+    known = Options.__annotations__
+    wrong = sorted(options.keys() - known.keys())
+    if wrong:
+        raise SweepError(
+            f"a sweep does not take {', '.join(wrong)}",
+            expected=", ".join(known),
+            remedy="run a Backtest for each combination",
+        )

@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 from rustybt.engine import ActionError, Backtest, Result
+from rustybt.engine.sweep import Sweep, SweepError
 from rustybt.model import Instrument, InstrumentKind
 from rustybt.model.event import DividendPaid, SharesSplit
 from rustybt.model.fill import Fill
@@ -386,3 +387,19 @@ def test_integers_and_decimals_are_amounts() -> None:
 
     assert run(flat("9", "9"), Scripted(BUY), whole).cash == 99_920
     assert run(flat("9", "9"), Scripted(BUY), exact).cash == 99_920
+
+
+def test_a_sweep_refuses_what_it_does_not_count() -> None:
+    """Rather than rank combinations as if there were no dividends."""
+    table = actions(("X", START, "dividend", "1"))
+    with pytest.raises(SweepError, match="a sweep does not take actions, costs"):
+        Sweep(Hold, flat("1", "1"), {"units": [1, 2]}, actions=table, costs=None)  # type: ignore[call-arg]  # what is refused
+
+
+class Hold(Strategy):
+    """So many of it."""
+
+    units = 1
+
+    def on_bar(self, bar: StrategyBar) -> None:
+        self.order_target(bar.symbol, self.units)
