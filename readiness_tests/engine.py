@@ -15,6 +15,7 @@ import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 from readiness_tests.suite.runner import clean_environment
@@ -65,20 +66,32 @@ class EngineUnderTest:
             raise ProbeError(f"probe {probe} ended with exit code {done.returncode}:\n{last}")
         return json.loads(done.stdout)
 
+    def append(self, name: str, code: str) -> None:
+        """Add *code* at the end of a source file, where it may replace what was defined above.
+
+        That survives more changes of the engine than :meth:`edit`. Raise as that does.
+        """
+        path = self._editable(name)
+        path.write_text(f"{path.read_text('utf-8')}\n\n{dedent(code)}", "utf-8")
+
     def edit(self, name: str, old: str, new: str) -> None:
         """Replace *old* by *new* in a source file such as ``rustybt/accounting/lots.py``.
 
         Raise ValueError unless *old* is there exactly once: a control that breaks nothing, or
         something else, would prove nothing. Raise it too if this is not a throwaway copy.
         """
-        if not self.throwaway:
-            raise ValueError(f"{self.root} is under judgement; only a throwaway copy is edited")
-        path = self.root / name
+        path = self._editable(name)
         text = path.read_text("utf-8")
         count = text.count(old)
         if count != 1:
             raise ValueError(f"{name}: to be replaced once, found {count} times: {old!r}")
         path.write_text(text.replace(old, new), "utf-8")
+
+    def _editable(self, name: str) -> Path:
+        """Return the path of a source file; raise ValueError if it must not be changed."""
+        if not self.throwaway:
+            raise ValueError(f"{self.root} is under judgement; only a throwaway copy is edited")
+        return self.root / name
 
     def _environment(self) -> dict[str, str]:
         """Return an environment in which the package in *root* is found first."""

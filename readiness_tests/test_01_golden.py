@@ -12,7 +12,6 @@ from pytest_rustybt_ready import Evidence, at_least, ready
 from readiness_tests.engine import EngineUnderTest
 
 GOLDEN = Path("tests/golden")
-DESK = "rustybt/engine/desk.py"
 
 
 @pytest.fixture
@@ -68,8 +67,14 @@ def a_fee_changes(engine: EngineUnderTest) -> None:
 
 @test_golden_backtests_reproduce.fails_when
 def two_fills_change_places(engine: EngineUnderTest) -> None:
-    """Of the orders that are due at one instant, the last symbol's are filled first."""
-    engine.edit(DESK, "sorted({*waiting, *resting})", "sorted({*waiting, *resting}, reverse=True)")
+    """The first two fills are told in the wrong order."""
+    engine.append(
+        "rustybt/engine/result.py",
+        """
+        _in_order = Result.fills.func
+        Result.fills = property(lambda self: _in_order(self)[1::-1] + _in_order(self)[2:])
+        """,
+    )
 
 
 @test_golden_backtests_reproduce.fails_when

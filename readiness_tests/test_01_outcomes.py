@@ -13,7 +13,6 @@ from readiness_tests.engine import EngineUnderTest
 
 PERFORMANCE = "rustybt/accounting/performance.py"
 LEDGER = "rustybt/accounting/ledger.py"
-BACKTEST = "rustybt/engine/backtest.py"
 
 
 # -- 1.3.5 different inputs give different outputs -------------------------------------------
@@ -310,13 +309,17 @@ def _column(seed: int) -> dict[str, Any]:
 @test_backtests_follow_their_inputs.fails_when
 def a_backtest_returns_a_stored_result(engine: EngineUnderTest) -> None:
     """The first run is kept, and is the result of all later ones."""
-    engine.edit(
-        BACKTEST,
-        "        desk, state = self._run()\n        strategy",
-        "        kept = Backtest.__dict__.get('kept') or self._run()\n"
-        "        setattr(Backtest, 'kept', kept)\n"
-        "        desk, state = kept\n"
-        "        strategy",
+    engine.append(
+        "rustybt/engine/backtest.py",
+        """
+        _kept, _right = [], Backtest.run
+
+        def _stored(self):
+            _kept.append(_kept[0] if _kept else _right(self))
+            return _kept[0]
+
+        Backtest.run = _stored
+        """,
     )
 
 
@@ -328,5 +331,5 @@ def a_figure_of_the_summary_is_stored(engine: EngineUnderTest) -> None:
 
 @test_backtests_follow_their_inputs.fails_when
 def a_backtest_ignores_what_trading_costs(engine: EngineUnderTest) -> None:
-    """A commission is accepted, and not charged."""
-    engine.edit(BACKTEST, "commission=commission or NoCommission()", "commission=NoCommission()")
+    """Basis points are accepted, and come to nothing."""
+    engine.edit("rustybt/execution/costs.py", 'Decimal("0.0001")', "ZERO")

@@ -89,4 +89,22 @@ def test_the_engine_under_judgement_is_never_edited(tmp_path: Path) -> None:
 
     with pytest.raises(ValueError, match="under judgement"):
         EngineUnderTest(tmp_path).edit(PACKAGE, "a = 1", "a = 2")
+    with pytest.raises(ValueError, match="under judgement"):
+        EngineUnderTest(tmp_path).append(PACKAGE, "a = 2")
     assert (tmp_path / PACKAGE).read_text("utf-8") == "a = 1\n"
+
+
+def test_code_can_be_added(tmp_path: Path) -> None:
+    """What is added at the end of a file counts, and may be written with an indent."""
+    engine = package_in(tmp_path, "__file__ = __file__\n")
+
+    engine.append(
+        PACKAGE,
+        """
+        def renamed():
+            return __file__ + "c"
+        __file__ = renamed()
+    """,
+    )
+
+    assert engine.run("origin")["package"].endswith("__init__.pyc")
