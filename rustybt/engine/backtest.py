@@ -27,7 +27,7 @@ from rustybt.strategy.base import Strategy
 from rustybt.strategy.state import dump_state, load_state
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime, timedelta
 
     import polars as pl
@@ -42,8 +42,9 @@ if TYPE_CHECKING:
     from rustybt.strategy.base import Number
     from rustybt.strategy.state import State
 
+    Row = tuple[StrategyBar, int, int, float, float, float, float, float]
+
 Path = Literal["auto", "callback", "signals"]
-Row = tuple[int, int, int, float, float, float, float, float]
 
 CHUNK = 20_000
 """Rows that are turned into Python's numbers at a time: it bounds the memory they need."""
@@ -260,7 +261,7 @@ def _walk(
     if _has(strategy, "on_fill"):
         desk.on_fill = strategy.on_fill
     walk = _walk_one if len(tape.symbols) == 1 else _walk_many
-    walk(tape, desk, strategy, chain.from_iterable(_chunks(tape, progress)))
+    walk(tape, desk, strategy, chain.from_iterable(_chunks(tape, desk.bars, progress)))
 
 
 def _walk_one(tape: Tape, desk: Desk, strategy: Strategy, rows: Iterator[Row]) -> None:
@@ -271,8 +272,8 @@ def _walk_one(tape: Tape, desk: Desk, strategy: Strategy, rows: Iterator[Row]) -
     # The fields of the bar are the loop's own targets: nothing costs less. The orders see the next
     # bar before they are set, so that no hook can look at a bar that has not closed.
     for (
-        bar.row,
         _,
+        bar.row,
         bar.start,
         bar.open,
         bar.high,
@@ -316,37 +317,41 @@ def _walk_many(tape: Tape, desk: Desk, strategy: Strategy, rows: Iterator[Row]) 
     for last in tape.slices[1:].tolist():
         if desk.active:
             desk.open_slice(first, last)
-        part = list(islice(rows, last - first))
-        all_there = len(part) == len(bars)
-        closed = bars if all_there else [bars[row[1]] for row in part]
+        closed = []
         # As with a single symbol, the fields are the loop's own targets.
-        for bar, (  # noqa: B007 - it is used, in the targets after it
+        for (
+            bar,
             bar.row,
-            _,
             bar.start,
             bar.open,
             bar.high,
             bar.low,
             bar.close,
             bar.volume,
-        ) in zip(closed, part, strict=True):
-            pass
+        ) in islice(rows, last - first):
+            closed.append(bar)
         desk.base = closed[0]
         if on_bar is not None:
             for bar in closed:
                 on_bar(bar)
         if on_bars is not None:
-            on_bars(everyone if all_there else {bar.symbol: bar for bar in closed})
+            on_bars(
+                everyone if len(closed) == len(everyone) else {bar.symbol: bar for bar in closed}
+            )
         if desk.fills_at_once:
             desk.report()
         first = last
 
 
-def _chunks(tape: Tape, progress: Callable[[int, int], object] | None) -> Iterator[Iterator[Row]]:
-    """Yield the rows of the tape as Python's numbers, a chunk at a time."""
+def _chunks(
+    tape: Tape, bars: Sequence[StrategyBar], progress: Callable[[int, int], object] | None
+) -> Iterator[Iterator[Row]]:
+    """Yield the rows of the tape as Python's numbers, each with its bar, a chunk at a time."""
     for first, last in tape.stretches(CHUNK):
         numbers = [tape.numbers(name, first, last) for name in NUMBERS]
-        yield zip(range(first, last), *tape.marks(first, last), *numbers, strict=True)
+        starts = tape.began_all(first, last)
+        whose = tape.each(bars, first, last)
+        yield zip(whose, range(first, last), starts, *numbers, strict=True)
         if progress is not None:
             progress(last, tape.height)
 

@@ -42,6 +42,7 @@ class Stack:
         self.height = whole.height
         self._whole = whole.with_columns(pl.col("timestamp").to_physical())
         self.numbers: Mapping[str, Floats] = _Columns(self._whole)
+        self._is_whole = whole.n_chunks() == 1  # an array of a column is no copy then
         first, *others = (frame["timestamp"] for frame in frames.values())
         self.is_even = all(times.equals(first) for times in others)
         self.times: Integers = first.to_physical().to_numpy() if self.is_even else self.starts[:0]
@@ -64,9 +65,8 @@ class Stack:
 
     def item(self, name: str, position: int) -> float:
         """Return the number of a column at one position."""
-        column = self.numbers.get(name)
-        if column is not None:
-            return column.item(position)
+        if self._is_whole or name in self.numbers:
+            return self.numbers[name].item(position)
         found: float = self._whole[name][position]
         return found
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
 from itertools import chain, repeat
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import numpy as np
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
     Integers = NDArray[np.int64]
+
+T = TypeVar("T")
 
 DAY: Final = timedelta(days=1)
 MICROSECOND: Final = timedelta(microseconds=1)
@@ -142,15 +144,20 @@ class Tape:
         part = table[:, first // self._width : last // self._width]
         return list(part.T.ravel().tolist())
 
-    def marks(self, first: int, last: int) -> tuple[Iterable[int], Iterable[int]]:
-        """Return the symbols of one of the :meth:`stretches`, and when its rows began."""
+    def each(self, items: Sequence[T], first: int, last: int) -> Iterable[T]:
+        """Return the item of its symbol for each row of one of the :meth:`stretches`."""
         if not self._is_even:
-            return self.symbol_of[first:last].tolist(), self.starts[first:last].tolist()
-        times = self.times[first // self._width : last // self._width]
+            return map(items.__getitem__, self.symbol_of[first:last].tolist())
         if self._width == 1:
-            return repeat(0, last - first), times.tolist()
-        symbols = chain.from_iterable(repeat(range(self._width), times.size))
-        return symbols, np.repeat(times, self._width).tolist()
+            return repeat(items[0], last - first)
+        return chain.from_iterable(repeat(items, (last - first) // self._width))
+
+    def began_all(self, first: int, last: int) -> list[int]:
+        """Return when the rows of one of the :meth:`stretches` began."""
+        if not self._is_even:
+            return list(self.starts[first:last].tolist())
+        times = self.times[first // self._width : last // self._width]
+        return list((times if self._width == 1 else np.repeat(times, self._width)).tolist())
 
     @cached_property
     def starts(self) -> Integers:
