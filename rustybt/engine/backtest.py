@@ -269,6 +269,8 @@ def _walk_one(tape: Tape, desk: Desk, strategy: Strategy, rows: Iterator[Row]) -
     bar = desk.bars[0]
     after_bar = _after_bar(desk, strategy, bar)
     last = tape.height - 1
+    if desk.active:  # on_start may have ordered
+        desk.open_slice(0, 1)
     # The fields of the bar are the loop's own targets: nothing costs less. The orders see the next
     # bar before they are set, so that no hook can look at a bar that has not closed.
     for (

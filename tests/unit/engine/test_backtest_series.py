@@ -256,3 +256,25 @@ def test_a_future_at_zero_is_worth_nothing_and_traded() -> None:
     assert [each.reason for each in result.refusals] == [
         "1000 of it cannot be sized at a price of 0.0"
     ]
+
+
+def test_what_is_ordered_at_the_start_gets_the_first_open() -> None:
+    """With one symbol and with several, and whatever looks after what is held."""
+
+    class AtOnce(Strategy):
+        """One, before there is any bar."""
+
+        def on_start(self) -> None:
+            self.buy("X", 1)
+
+        def on_bar(self, bar: StrategyBar) -> None:
+            """Wait."""
+
+    times = [datetime(2024, 1, 1, tzinfo=UTC) + DAY * day for day in range(3)]
+    one = {"X": bars(times, ["10", "11", "12"])}
+    two = {**one, "Y": bars(times, ["1", "1", "1"])}
+    for data in (one, two):
+        for costs in (None, HoldingCosts()):
+            result = Backtest(AtOnce, data, costs=costs).run()
+            assert [(fill.time, fill.price) for fill in result.fills] == [(times[0], D(10))]
+            assert result.final_equity == 100_002
