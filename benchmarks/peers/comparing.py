@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +17,8 @@ from benchmarks.peers.reference import AS_ASKED, Expected, reference
 from benchmarks.peers.running import OK, Run, judged, run_engine
 
 NOT_INSTALLED = "not installed"
-_TIMES = ("run_seconds", "cpu_seconds", "load_seconds", "wall_seconds", "warm_seconds")
+_COMPARED = ("run_seconds", "cpu_seconds", "wall_seconds", "warm_seconds", "warm_cpu_seconds")
+_TIMES = (*_COMPARED, "load_seconds")
 
 
 @dataclass
@@ -80,6 +82,7 @@ def compare(
             asked = reference(bars, case, AS_ASKED)
             tallies = {peer: _start(environment) for peer, environment in peers.items()}
             records.append({})
+            before = os.getloadavg()[0]
             for number in range(plan.rounds):
                 for peer in _turn(list(peers), number):
                     environment, tally = peers[peer], tallies[peer]
@@ -88,7 +91,12 @@ def compare(
                     run = run_engine(peer, environment, case, prices, plan.timeout)
                     tally.count(number, judged(run, expected[peer], peer.tolerance))
                     say(_line(case, peer, number, tally, run))
-                measured = {**plan.head, "rounds": plan.rounds, "slow_seconds": plan.slow}
+                measured = {
+                    **plan.head,
+                    "rounds": plan.rounds,
+                    "slow_seconds": plan.slow,
+                    "load": [round(load, 1) for load in (before, os.getloadavg()[0])],
+                }
                 records[-1] = {
                     **_case_record(case, asked, expected, tallies),
                     "measured": measured,
@@ -184,7 +192,7 @@ def _ratios(tally: Tally, all_of_them: Mapping[str, Tally]) -> dict[str, float]:
         other = all_of_them.get(ours)
         if other is None or other.status != OK:
             continue
-        for name in ("run_seconds", "cpu_seconds", "wall_seconds", "warm_seconds"):
+        for name in _COMPARED:
             both = tally.times[name].keys() & other.times[name].keys()
             if both:
                 key = f"{name.removesuffix('_seconds')}_to_{ours}"

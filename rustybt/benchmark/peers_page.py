@@ -13,7 +13,15 @@ if TYPE_CHECKING:
 
 _OURS = ("rustybt", "rustybt-signals")
 _NO_FIGURE = "-"
-
+_RATIOS = (
+    "",
+    "run : callbacks",
+    "CPU : callbacks",
+    "wall : callbacks",
+    "CPU : signals",
+    "warm CPU : warm signals",
+    "final equity",
+)
 _MANNER = (
     "Every engine runs in a process and an environment of its own, on the same machine, in turns."
     " The bars are random walks in whole cents, so that averages that are equal are equal in every"
@@ -27,7 +35,9 @@ _PHASES = (
     "*Run* is from the bars in the engine's own kind of object to the final equity, the first time"
     " in a process; *CPU* the processor time of the same, which other work on the machine disturbs"
     " less; *warm* the second time in the same process; *wall* the whole process with its"
-    " imports and the making of those objects. All are medians over the rounds."
+    " imports and the making of those objects. All are medians over the rounds. The load"
+    " average is that of a minute, before and after: where it is above the number of cores, other"
+    " work was on the machine, and the ratios of processor times say more than the others."
 )
 
 
@@ -77,26 +87,19 @@ def _case(case: Mapping[str, Any], peers: Mapping[str, Any], where: str) -> list
     parts = [
         f"## {_grouped(case['symbols'])} x {_grouped(case['bars'])} bars",
         f"By the rules as asked for: equity {expected['equity']} after {expected['fills']} fills.",
-        f"{where} {measured['rounds']} rounds; {slow} has one.",
+        f"{where} {measured['rounds']} rounds; {slow} has one.{_load(measured)}",
         table(columns, rows),
     ]
     if slower:
-        parts += [
-            "How many times as long as ours it takes (medians of the rounds' ratios):",
-            table(
-                [
-                    "",
-                    "run : callbacks",
-                    "CPU : callbacks",
-                    "wall : callbacks",
-                    "run : signals",
-                    "warm : warm signals",
-                    "final equity",
-                ],
-                slower,
-            ),
-        ]
+        parts += ["How many times as long as ours it takes (medians of the rounds' ratios):"]
+        parts += [table(_RATIOS, slower)]
     return [*parts, "\n".join(notes)]
+
+
+def _load(measured: Mapping[str, Any]) -> str:
+    """Return how busy the machine was, as a sentence; nothing where it was not looked at."""
+    busy = " and ".join(f"{load:g}" for load in measured.get("load", ()))
+    return f" The load average was {busy}." if busy else ""
 
 
 def _figures(result: Mapping[str, Any]) -> list[str]:
@@ -119,7 +122,7 @@ def _ratios(ratios: Mapping[str, float]) -> list[str]:
     callback, signals = _OURS
     names = (
         *(f"{phase}_to_{callback}" for phase in ("run", "cpu", "wall")),
-        *(f"{phase}_to_{signals}" for phase in ("run", "warm")),
+        *(f"{phase}_to_{signals}" for phase in ("cpu", "warm_cpu")),
     )
     return [times(ratios[name]) if name in ratios else _NO_FIGURE for name in names]
 

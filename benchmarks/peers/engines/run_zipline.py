@@ -25,12 +25,18 @@ def load(job: Job) -> Any:
 
     index = pd.to_datetime(job.start + job.step * pd.RangeIndex(job.bars), unit="s")
     days = index[[0, -1]].normalize()
+    first = days[0]
     if job.step == MINUTE:
         index = index + pd.Timedelta(minutes=1)  # its minutes are named by their ends
+    else:
+        first -= pd.Timedelta(days=1)  # it shows no price on the first day of its bundle
 
     def frame(number: int) -> Any:
         columns = {name: job.column(number, name).astype(float) for name in NAMES}
-        return pd.DataFrame(columns, index=index)
+        bars = pd.DataFrame(columns, index=index)
+        if first < days[0]:
+            bars = pd.concat([bars.iloc[:1].set_axis([first]), bars])
+        return bars
 
     def ingest(
         _environ: Any, assets: Any, minutes: Any, daily: Any, adjustments: Any, *_: Any
@@ -39,7 +45,7 @@ def load(job: Job) -> Any:
             {
                 "symbol": list(job.symbols),
                 "asset_name": list(job.symbols),
-                "start_date": days[0],
+                "start_date": first,
                 "end_date": days[1],
                 "auto_close_date": days[1] + pd.Timedelta(days=30),
                 "exchange": "HERE",
@@ -59,7 +65,7 @@ def load(job: Job) -> Any:
         "bars",
         ingest,
         calendar_name="24/7",
-        start_session=days[0],
+        start_session=first,
         end_session=days[1],
         minutes_per_day=MINUTES_OF_A_DAY,
     )

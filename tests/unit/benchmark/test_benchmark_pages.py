@@ -127,6 +127,7 @@ def peers_record() -> dict[str, Any]:
                     "dirty": False,
                     "rounds": 3,
                     "slow_seconds": 120.0,
+                    "load": [0.5, 3.0],
                 },
                 "expected": {"equity": "100.5", "fills": 4},
                 "results": {
@@ -189,6 +190,7 @@ def test_the_page_on_peers_shows_figures_and_what_has_none() -> None:
     for text in (
         "$ python -m benchmarks.peers run",
         "commit `bbbbbbbbbbbb`. 3 rounds; an engine whose process took longer than 120 s has one.",
+        " has one. The load average was 0.5 and 3.",
         "## 1 x 1 000 bars",
         "equity 100.5 after 4 fills",
         "| Ours | 1.00 ms | 1.00 s | 1 230 000 | 0.50 ms | 2.00 ms | 88 MiB | 3 |",
@@ -204,6 +206,13 @@ def test_the_page_on_peers_shows_figures_and_what_has_none() -> None:
     ):
         assert text in page
     assert "| Absent 1.2" not in page
+
+
+def test_a_load_that_nobody_looked_at_is_not_told() -> None:
+    """A record without it makes a page without it."""
+    record = peers_record()
+    del record["cases"][0]["measured"]["load"]
+    assert "The load average was" not in peers_page(record)
 
 
 def test_ours_alone_is_compared_with_nobody() -> None:

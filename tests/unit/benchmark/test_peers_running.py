@@ -139,6 +139,7 @@ def test_a_comparison_records_every_round_and_every_failure(
     )
     results = case["results"]
     assert saved == [1, 1]
+    assert len(case["measured"].pop("load")) == 2
     assert case["measured"] == {"commit": "c", "rounds": 2, "slow_seconds": 100}
     assert len(said) == 6  # two that agree twice, two that do not once
     assert {name: result["status"] for name, result in results.items()} == {
