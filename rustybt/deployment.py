@@ -257,10 +257,12 @@ def open_declared_source(settings: Settings) -> Source:
 
 
 def open_catalog(settings: Settings, clock: Clock) -> Catalog:
-    """Return the catalog of the deployment that *settings* belong to."""
+    """Return the catalog of the deployment that *settings* belong to, with a cache of its size."""
+    from rustybt.data.cache import BarCache
     from rustybt.data.catalog import Catalog
 
-    return Catalog(Home(settings.home).catalog, clock)
+    cache = BarCache.of_megabytes(settings.data_cache_size_mb)
+    return Catalog(Home(settings.home).catalog, clock, cache=cache)
 
 
 def history_start(settings: Settings) -> datetime:
