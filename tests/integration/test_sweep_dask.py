@@ -17,6 +17,7 @@ import pytest
 from rustybt.engine.sweep import Sweep, SweepError
 from rustybt.engine.sweep.cluster import Cluster
 from rustybt.engine.sweep.source import source_of
+from rustybt.engine.sweep.task import Part, Task
 from rustybt.execution import BasisPointCommission
 from rustybt.strategy import load_strategy
 
@@ -102,6 +103,26 @@ def wait_for(file: Path, process: subprocess.Popen[bytes]) -> None:
         assert process.poll() is None, "Dask ended"
         assert time.monotonic() < end, "Dask does not begin"
         time.sleep(0.05)
+
+
+def test_a_cluster_without_workers_is_an_error(file: Path, tmp_path: Path) -> None:
+    """A scheduler that has nobody to run anything is told, not waited for without end."""
+    import json
+
+    told = tmp_path / "scheduler.json"
+    common = ("--host", "127.0.0.1", "--no-dashboard", "--scheduler-file", told)
+    with dask("scheduler", "--port", 0, *common) as process:
+        try:
+            wait_for(told, process)
+            strategy = load_strategy(file, "Crossing")
+            address = json.loads(told.read_text())["address"]
+            with (
+                Cluster(address, source_of(strategy), [], {}) as cluster,
+                pytest.raises(SweepError, match="the Dask cluster has no workers"),
+            ):
+                list(cluster.outcomes([Task(0, {"fast": 2}, Part(0, 0, 1))]))
+        finally:
+            process.terminate()
 
 
 @pytest.fixture

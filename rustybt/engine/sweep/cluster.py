@@ -14,7 +14,7 @@ from rustybt.engine.sweep.task import Outcome
 from rustybt.strategy.loader import described
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from rustybt.engine.intake import Bars
     from rustybt.engine.sweep.source import Source
@@ -44,7 +44,7 @@ class Cluster:
         bars: Iterable[Bars],
         options: Options,
         *,
-        seconds: float = 10,
+        seconds: float = 30,
     ) -> None:
         try:
             self._dask: Any = importlib.import_module("distributed")
@@ -73,14 +73,18 @@ class Cluster:
         A worker that dies takes others' work with it, so what was given up is run again, last and
         one at a time, before it is reported as lost.
         """
-        cores = max(1, sum(self._client.ncores().values()))
+        cores = sum(self._client.ncores().values())
+        if not cores:
+            raise SweepError(
+                "the Dask cluster has no workers", remedy="start some: dask worker ADDRESS"
+            )
         size = max(1, min(_CHUNK, len(tasks) // (4 * cores)))
         chunks = [tasks[first : first + size] for first in range(0, len(tasks), size)]
         job = self._scattered()
         sent = {self._submitted(job, chunk): chunk for chunk in chunks}
         doubtful: list[Task] = []
         for future in self._dask.as_completed(list(sent), loop=self._client.loop):
-            answer = _answer(future)
+            answer = _answer(future.result)
             if isinstance(answer, Exception):
                 doubtful += sent[future]
             else:
@@ -98,20 +102,19 @@ class Cluster:
 
     def _alone(self, task: Task) -> Outcome:
         """Return the outcome of a *task* that was given up, trying it once more and alone."""
-        answer = _answer(self._submitted(self._scattered(), [task]))
+        answer = _answer(lambda: self._submitted(self._scattered(), [task]).result())
         if isinstance(answer, Exception):
             error = f"the cluster gave it up: {described(answer)}"
             return Outcome(task.number, task.part, None, error, lost=True)
         return answer[0]
 
 
-def _answer(future: Any) -> list[Outcome] | Exception:
+def _answer(ask: Callable[[], list[Outcome]]) -> list[Outcome] | Exception:
     """Return what came back, or why nothing did."""
     try:
-        found: list[Outcome] = future.result()
+        return ask()
     except Exception as error:  # noqa: BLE001 - whatever ends a process far away
         return error
-    return found
 
 
 def run_tasks(job: Job, tasks: Sequence[Task]) -> list[Outcome]:
