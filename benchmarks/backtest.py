@@ -2,7 +2,7 @@
 
     python benchmarks/backtest.py [--cases 1x100000 500x2520 ...] [--rounds 5] [--json]
     python benchmarks/backtest.py --memory [--cases ...]
-    python benchmarks/backtest.py --linear [--rounds 5]
+    python benchmarks/backtest.py --linear [--rounds 5] [--longest 10000000]
     python benchmarks/backtest.py --cold [--cases ...]
 
 A case is symbols by bars. For each, rounds of three measurements follow one another, so that all
@@ -13,7 +13,8 @@ two paths differ.
 
 ``--memory`` runs each path in a process of its own and shows by how much its peak exceeds what the
 process had before the columns were there, as a multiple of the columns. ``--linear`` compares the
-time per bar of more and more bars, and of more and more symbols, with that of the fewest.
+time per bar of more and more bars, and of more and more symbols, with that of the fewest, each in
+its quickest round.
 ``--cold`` writes each case as Parquet, one file a symbol, and times whole processes from there to
 the final equity.
 """
@@ -225,28 +226,24 @@ def cold(case: str, rounds: int) -> list[dict[str, object]]:
     return found
 
 
-def linear(rounds: int) -> list[dict[str, object]]:
-    """Return the time per bar of growing cases, over that of the smallest, in rounds."""
+def linear(rounds: int, longest: int) -> list[dict[str, object]]:
+    """Return the time per bar of growing cases, and over that of the smallest.
+
+    Rounds go through all cases, and the quickest counts: what else the machine does only adds.
+    """
     found: list[dict[str, object]] = []
-    for cases in (LENGTHS, WIDTHS):
+    lengths = [case for case in LENGTHS if size_of(case)[1] <= longest]
+    for cases in (lengths, WIDTHS):
+        every = {case: data(case) for case in cases}
         for path, kind in PATHS.items():
-            per_bar: dict[str, list[float]] = {case: [] for case in cases}
-            for case in cases:
-                frames = data(case)
-                run(kind, frames)
-                count = len(frames) * next(iter(frames.values())).height
-                per_bar[case] = [seconds(partial(run, kind, frames)) / count for _ in range(rounds)]
-            least = median(per_bar[cases[0]])
-            for case, times in per_bar.items():
-                nanoseconds, over = median(times) * 1e9, median(times) / least
-                found.append(
-                    {
-                        "case": case,
-                        "path": path,
-                        "nanoseconds_per_bar": round(nanoseconds, 1),
-                        "over_smallest": round(over, 2),
-                    }
-                )
+            per_bar = dict.fromkeys(cases, float("inf"))
+            for case in [*cases] * (rounds + 1):
+                symbols, count = size_of(case)
+                took = seconds(partial(run, kind, every[case])) / (symbols * count)
+                per_bar[case] = min(per_bar[case], took)
+            for case, took in per_bar.items():
+                row = {"case": case, "path": path, "nanoseconds_per_bar": round(took * 1e9, 1)}
+                found.append({**row, "over_smallest": round(took / per_bar[cases[0]], 2)})
     return found
 
 
@@ -255,6 +252,7 @@ def parsed() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Measure the two paths of a backtest.")
     parser.add_argument("--cases", nargs="+", default=list(CASES), help="SYMBOLSxBARS")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--longest", type=int, default=10_000_000, help="bars, with --linear")
     parser.add_argument("--json", action="store_true")
     kinds = parser.add_mutually_exclusive_group()
     for kind in ("memory", "linear", "cold"):
@@ -291,7 +289,7 @@ def main() -> None:
         words = [("--memory-of", path, "--cases", case) for case in options.cases for path in PATHS]
         found = [in_a_process(*each) for each in words]
     elif options.linear:
-        found = linear(options.rounds)
+        found = linear(options.rounds, options.longest)
     elif options.cold:
         found = [each for case in options.cases for each in cold(case, options.rounds)]
     else:

@@ -37,6 +37,10 @@ class Scaled(NamedTuple):
     units: Integers
     scale: int
 
+    def at(self, places: Integers) -> Scaled:
+        """Return the numbers at some *places*."""
+        return Scaled(self.units[places], self.scale)
+
     def decimals(self) -> list[Decimal]:
         """Return the numbers."""
         return [EXACT.scaleb(Decimal(number), -self.scale) for number in self.units.tolist()]

@@ -23,6 +23,7 @@ from rustybt.strategy.plans import Switch, plan_of
 from rustybt.strategy.signals import Signals, TargetKind, as_signals
 
 if TYPE_CHECKING:
+    from rustybt.engine.account import Account
     from rustybt.engine.desk import Desk
     from rustybt.engine.tape import Floats, Integers, Tape
     from rustybt.strategy.bar import StrategyBar
@@ -157,41 +158,42 @@ def _follow_in_integers(changes: Changes, desk: Desk) -> bool:
     """Book all fills in machine integers; return whether that can be done."""
     tape, account = desk.tape, desk.account
     rate = proportional_rate(desk.rules)
-    if rate is None or not tape.is_float or any(each != ONE for each in account.multipliers):
-        return False
     quantities = _scaled_quantities(changes, tape)
+    if rate is None or quantities is None or not tape.is_float:
+        return False
     fill_rows = tape.following(changes.rows)
     places = _by_filling(fill_rows)
     rows = fill_rows[places]
     opens = tape.stack.at("open", tape.positions(rows))
-    prices = scaled_floats(opens)
-    if quantities is None or prices is None:
+    prices, ours = scaled_floats(opens), quantities.at(places)
+    if prices is None or any(each != ONE for each in account.multipliers):
         return False
-    ours = Scaled(quantities.units[places], quantities.scale)
     booking = book_at_once(account.cash, ours, prices, rate)
     if booking is None:
         return False
     missed = np.flatnonzero(fill_rows < 0)
-    if missed.size:
-        left = Scaled(quantities.units[missed], quantities.scale).decimals()
-        ids = [f"O{number + 1}" for number in missed.tolist()]
-        _strand(desk, tape.symbols_at(changes.rows[missed]).tolist(), ids, left)
-    symbols = tape.symbols_at(rows)
-    held = changes.targets[places]
-    account.log = log = ScaledLog(
+    _strand(desk, changes, missed, quantities.at(missed).decimals())
+    log = ScaledLog(
         rows=rows,
         times=tape.times[tape.slice_of(rows)],
-        symbols=symbols,
+        symbols=tape.symbols_at(rows),
         ids=places + 1,
         quantities=ours,
         prices=opens,
-        held=held,
+        held=changes.targets[places],
         booking=booking,
     )
-    account.cash = log.last_cash(account.cash)
-    for symbol, units in dict(zip(symbols.tolist(), held.tolist(), strict=True)).items():
-        account.positions[symbol] = _exact(units)
+    _enter(log, account)
     return True
+
+
+def _enter(log: ScaledLog, account: Account) -> None:
+    """Make *log* that of the account, with what it leaves of cash and positions."""
+    account.log = log
+    account.cash = log.last_cash(account.cash)
+    symbols = log.places[1].tolist()
+    for symbol, units in dict(zip(symbols, log.held.tolist(), strict=True)).items():
+        account.positions[symbol] = _exact(units)
 
 
 def _scaled_quantities(changes: Changes, tape: Tape) -> Scaled | None:
@@ -230,13 +232,8 @@ def _follow_in_decimals(changes: Changes, desk: Desk) -> None:
     quantities = _quantities(targets, symbols, len(tape.symbols))
     fill_rows = tape.following(changes.rows)
     places = _by_filling(fill_rows)
-    missed = np.flatnonzero(fill_rows < 0).tolist()
-    _strand(
-        desk,
-        [symbols[number] for number in missed],
-        [f"O{number + 1}" for number in missed],
-        [quantities[number] for number in missed],
-    )
+    missed = np.flatnonzero(fill_rows < 0)
+    _strand(desk, changes, missed, [quantities[number] for number in missed.tolist()])
     rows = fill_rows[places]
     log = account.log
     log.rows = rows.tolist()
@@ -259,10 +256,11 @@ def _quantities(targets: list[Decimal], symbols: list[int], count: int) -> list[
     return quantities
 
 
-def _strand(desk: Desk, symbols: list[int], ids: list[str], quantities: list[Decimal]) -> None:
-    """Leave open the orders of symbols that have no later bar."""
-    for symbol, client_id, quantity in zip(symbols, ids, quantities, strict=True):
-        desk.stranded.setdefault(symbol, []).append(Waiting(client_id, quantity))
+def _strand(desk: Desk, changes: Changes, missed: Integers, quantities: list[Decimal]) -> None:
+    """Leave open the orders of the changes that are *missed*: their symbols have no later bar."""
+    symbols = desk.tape.symbols_at(changes.rows[missed]).tolist()
+    for number, symbol, quantity in zip(missed.tolist(), symbols, quantities, strict=True):
+        desk.stranded.setdefault(symbol, []).append(Waiting(f"O{number + 1}", quantity))
 
 
 def _settle(desk: Desk, rows: Integers) -> None:
