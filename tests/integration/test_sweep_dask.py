@@ -21,7 +21,7 @@ from rustybt.engine.sweep.task import Part, Task
 from rustybt.execution import BasisPointCommission
 from rustybt.strategy import load_strategy
 
-pytest.importorskip("distributed", reason="the extra 'sweep' is not installed")
+distributed = pytest.importorskip("distributed", reason="the extra 'sweep' is not installed")
 
 STRATEGY = """
 import os
@@ -79,8 +79,16 @@ def dask(*arguments: object) -> subprocess.Popen[bytes]:
     )
 
 
+@pytest.fixture
+def address(cluster: str) -> str:
+    """The address of a cluster that has its worker, be it that an earlier test killed it."""
+    with distributed.Client(cluster, timeout=SECONDS, set_as_default=False) as client:
+        client.wait_for_workers(1, timeout=SECONDS)
+    return cluster
+
+
 @pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a cluster with one worker, which is started again when it dies."""
     import json
 
