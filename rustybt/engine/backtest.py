@@ -241,6 +241,10 @@ class Backtest:
             )
             for symbol in symbols
         }
+        if unknown := sorted(self._quotes.keys() - result.keys()):
+            raise BacktestError(
+                f"quotes name {', '.join(unknown)}", expected="symbols that have bars"
+            )
         quotes = {each.quote for each in result.values()}
         if quotes != {self._currency} and self._exchange is None:
             raise BacktestError(

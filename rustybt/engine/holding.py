@@ -181,6 +181,8 @@ def attend(
     due, notes = place(() if actions is None else read_actions(actions), desk.tape)
     _refuse_contracts(desk, due)
     desk.notes += notes
+    if costs is not None and (unknown := sorted(costs.symbols - desk.indices.keys())):
+        desk.notes.append(f"rates of symbols that have no bars were left out: {', '.join(unknown)}")
     desk.attend(
         Holding(desk, due, costs=costs, margin=None if margin is None else Margin(desk, margin))
     )

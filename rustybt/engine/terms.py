@@ -48,6 +48,12 @@ class HoldingCosts(Struct, frozen=True, kw_only=True):
         problems.positive("cent", self.cent)
         problems.refuse("costs of", "holding")
 
+    @property
+    def symbols(self) -> frozenset[str]:
+        """The symbols that have rates of their own."""
+        named = [rates for rates in (self.borrow, self.funding) if isinstance(rates, Mapping)]
+        return frozenset(symbol for rates in named for symbol in rates)
+
     def charges(
         self, symbol: str, value: Decimal, days: int
     ) -> Iterator[tuple[ChargeKind, Decimal]]:

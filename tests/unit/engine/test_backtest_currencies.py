@@ -135,6 +135,8 @@ def test_without_a_rate_there_is_no_backtest() -> None:
         run(rates={})
     with pytest.raises(RateError, match=r"of EUR before 2024-01-03 00:00:00.*ends at 2024-01-02"):
         run(rates=late)
+    with pytest.raises(BacktestError, match="quotes name FR, UK"):
+        run(quotes={"UK": "GBP", "FR": "EUR", "DE": "EUR"})
     with pytest.raises(RateError, match="rates of USD into itself"):
         run(rates={"USD": EUR["EUR"]})
 

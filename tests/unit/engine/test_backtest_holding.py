@@ -126,6 +126,11 @@ def test_rates_are_those_of_the_symbol() -> None:
     result = run(data, script, costs=costs)
 
     assert [entry.symbol for entry in result.entries if isinstance(entry, Charged)] == ["X"]
+    assert result.notes == ()
+    other = HoldingCosts(borrow={"X": D(1), "Q": D(1)}, funding={"P": D(1)})
+    assert run(data, script, costs=other).notes == (
+        "rates of symbols that have no bars were left out: P, Q",
+    )
 
 
 @pytest.mark.parametrize(("quantity", "sign"), [("10", 1), ("-10", -1)])
