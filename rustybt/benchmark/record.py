@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from importlib.metadata import version
 from pathlib import Path
 from time import perf_counter, process_time
@@ -26,7 +27,7 @@ Record = dict[str, Any]
 
 
 def heading(now: datetime) -> Record:
-    """Return what every record says first: format, time, version, commit and machine.
+    """Return what every record says first: format, time, version, commit, machine and its load.
 
     *commit* and *dirty* are null where the package is not part of a checkout.
     """
@@ -38,6 +39,7 @@ def heading(now: datetime) -> Record:
         "commit": checkout and checkout.commit,
         "dirty": checkout and checkout.dirty,
         "host": this_host().as_record(),
+        "load": [round(os.getloadavg()[0], 1)],
     }
 
 

@@ -57,5 +57,11 @@ def about(record: Record) -> str:
     return (
         f"Measured {record['utc'][:16].replace('T', ' ')} UTC on {host['cpu']},"
         f" {host['cores']} cores, {host['memory_gib']} GiB, {host['system']}, {host['python']}"
-        f" (machine `{host['digest']}`), {commit}."
+        f" (machine `{host['digest']}`), {commit}.{_busy(record)}"
     )
+
+
+def _busy(record: Record) -> str:
+    """Return how busy the machine was, as a sentence; nothing where it was not looked at."""
+    busy = " and ".join(f"{load:g}" for load in record.get("load", ()))
+    return f" The load average was {busy}." if busy else ""

@@ -49,6 +49,7 @@ def suite_record(name: str) -> dict[str, Any]:
                 "count": 100,
                 "facts": {"final_equity": "1.5"},
                 "seconds": {"bare": [0.5, 0.7], "callback": [1.5, 1.25]},
+                "cpu_seconds": {"bare": [0.5, 0.3], "callback": [0.001, 0.003]},
                 "median_seconds": {"bare": 0.6, "callback": 1.375},
                 "per_second": {"bare": 167, "callback": 72727},
                 "ratios": {
@@ -167,8 +168,8 @@ def test_the_index_shows_the_figures_of_its_records() -> None:
         "Measured 2026-01-02 03:04 UTC on A Processor, 2 cores, 24 GiB, Linux, Something 12, ",
         "CPython 3.11.7 (machine `0123456789abcdef`), commit `aaaaaaaaaaaa`.",
         "### 1x100 (final equity 1.5)",
-        "| 600 ms | 500 ms to 700 ms | 167 |",
-        "| 1.38 s | 1.25 s to 1.50 s | 72 700 |",
+        "| 600 ms | 500 ms to 700 ms | 400 ms | 250 |",
+        "| 1.38 s | 1.25 s to 1.50 s | 2.00 ms | 50 000 |",
         "| callback : bare | 2.39 | 2.50 | at most 4 |",
         "| bare : callback | 0.42 | 0.40 |  |",
     ):
@@ -189,12 +190,12 @@ def test_the_page_on_peers_shows_figures_and_what_has_none() -> None:
     page = peers_page(peers_record())
     for text in (
         "$ python -m benchmarks.peers run",
-        "commit `bbbbbbbbbbbb`. 3 rounds; an engine whose process took longer than 120 s has one.",
-        " has one. The load average was 0.5 and 3.",
+        "commit `bbbbbbbbbbbb`. The load average was 0.5 and 3. 3 rounds; ",
+        "; an engine whose process took longer than 120 s has one.",
         "## 1 x 1 000 bars",
         "equity 100.5 after 4 fills",
-        "| Ours | 1.00 ms | 1.00 s | 1 230 000 | 0.50 ms | 2.00 ms | 88 MiB | 3 |",
-        "| Quick | 25.0 s | 1.00 s | 1 230 000 | - | 50.1 s | 88 MiB | 3 |",
+        "| Ours | 1.00 ms | 1.00 s | 1 000 | 0.50 ms | 2.00 ms | 88 MiB | 3 |",
+        "| Quick | 25.0 s | 1.00 s | 1 000 | - | 50.1 s | 88 MiB | 3 |",
         "| Broken | failed | - | - | - | - | - | - |",
         "| Quick | 25.0 | 3.00 | 2.00 | - | - | 100.5 |",
         "| Own | 0.50 | 3.00 | 2.00 | - | - | 99.5 by its own rules |",
