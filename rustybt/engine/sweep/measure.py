@@ -57,12 +57,12 @@ class Measurement(Backtest):
         known = {} if ruined else ratios(equity, float(divide(gained, start)), periods)
         fills = Fills.of(log)
         earlier = int(np.searchsorted(fills.rows, desk.tape.slices[first]))
-        others = [number for number in log.entries if number >= earlier]
+        later = [number for number in range(earlier, len(log)) if number not in log.entries]
         return Figures(
             final_equity=digits(result.final_equity),
             profit=digits(gained),
-            fees=digits(total(log.fees[earlier:]) if first or log.entries else result.fees),
-            fills=len(log) - earlier - len(others),
+            fees=digits(total(log.fees[number] for number in later) if first else result.fees),
+            fills=len(later),
             trades=fills.closed(earlier),
             refused=len(desk.refusals),
             ruined=ruined,

@@ -63,8 +63,8 @@ class Sweep:
     same sweep does only what is missing. *progress* is told tasks done and tasks in all.
 
     *options* are those of :class:`~rustybt.engine.backtest.Backtest`: cash, commission, slippage,
-    fill, rules, instruments, currency, lot, limits, interval, periods; *symbol* is what bars are
-    called that do not say.
+    fill, rules, instruments, currency, lot, limits, interval, periods, costs, margin; *symbol* is
+    what bars are called that do not say.
 
     Raise :class:`~rustybt.engine.sweep.errors.SweepError` (and, for bars,
     :class:`~rustybt.engine.errors.BarDataError`) for what cannot be run.

@@ -10,7 +10,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import timedelta
 
+    from rustybt.engine.margin import MarginPolicy
     from rustybt.engine.sweep.grid import Combination
+    from rustybt.engine.terms import HoldingCosts
     from rustybt.execution.costs import Commission, Slippage
     from rustybt.execution.rules import FillPolicy, MatchingRules
     from rustybt.model.instrument import Instrument
@@ -32,6 +34,8 @@ class Options(TypedDict, total=False):
     limits: RiskLimits | None
     interval: timedelta | None
     periods: float | None
+    costs: HoldingCosts | None
+    margin: MarginPolicy | str | None
 
 
 class Part(NamedTuple):

@@ -16,6 +16,7 @@ from rustybt.engine.sweep import Sweep, SweepError, SweepResult, SweepStateError
 from rustybt.engine.sweep.measure import ratios
 from rustybt.engine.sweep.run import quickest
 from rustybt.engine.sweep.state import State
+from rustybt.engine.terms import HoldingCosts
 from rustybt.execution import BasisPointCommission
 from rustybt.model import Instrument
 from rustybt.model.instrument import InstrumentKind
@@ -118,6 +119,31 @@ def test_rows_are_those_of_single_backtests(
             assert row[name] == pytest.approx(summary[name], rel=1e-9, abs=1e-12), name
         for name in ("sortino_ratio", "calmar_ratio", "max_drawdown"):
             assert row[name] == pytest.approx(summary[name], rel=1e-9, abs=1e-12), name
+
+
+def test_what_holding_costs_is_in_every_row() -> None:
+    """Charges are no fills and no fees, and they are in the money, as in a backtest."""
+    costs = HoldingCosts(borrow=Decimal("0.1"), funding=Decimal("0.05"))
+    data = {"A": walk(1), "B": walk(2)}
+    grid = {"fast": "2:3", "slow": "6:9:3"}
+    swept = Sweep(Bars, data, grid, processes=1, commission=TEN, costs=costs).run()
+    tested = Sweep(
+        Bars, data, grid, processes=1, commission=TEN, costs=costs, walk_forward="200/100"
+    ).run()
+
+    for row in swept.frame.to_dicts():
+        strategy = Bars(fast=row["fast"], slow=row["slow"])
+        alone = Backtest(strategy, data, commission=TEN, costs=costs).run()
+        assert Decimal(row["final_equity"]) == alone.final_equity
+        assert Decimal(row["fees"]) == alone.fees
+        assert (row["fills"], row["trades"]) == (len(alone.fills), len(alone.trades))
+    (row,) = tested.window_frame.to_dicts()
+    alone = Backtest(
+        Bars(fast=row["fast"], slow=row["slow"]), data, commission=TEN, costs=costs
+    ).run()
+    later = [fill for fill in alone.fills if fill.time >= row["test_start"]]
+    assert Decimal(row["fees"]) == sum(fill.fee for fill in later)
+    assert row["fills"] == len(later)
 
 
 def test_a_sweep_says_what_is_best() -> None:
