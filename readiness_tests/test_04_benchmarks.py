@@ -49,16 +49,42 @@ def test_backtests_are_as_fast_as_promised(engine: EngineUnderTest, evidence: Ev
 
 @test_backtests_are_as_fast_as_promised.fails_when
 def the_event_loop_is_slowed_down(engine: EngineUnderTest) -> None:
-    """Something is done for every bar that need not be done."""
-    call = "        after_bar(bar)\n"
-    engine.edit(WALK, call, f"{call}        sum(range(400))\n")
+    """Each backtest does a good deal that it need not do."""
+    engine.append(
+        WALK,
+        """
+        _needed = Backtest.run
+
+
+        def _with_more(self):
+            for _ in range(4_000):
+                sum(range(2_000))
+            return _needed(self)
+
+
+        Backtest.run = _with_more
+        """,
+    )
 
 
 @test_backtests_are_as_fast_as_promised.fails_when
 def exact_money_becomes_expensive(engine: EngineUnderTest) -> None:
     """Each fill is worked out hundreds of times."""
-    cost = "cost = multiply(multiply(quantity, price), self.multipliers[symbol])"
-    engine.edit(ACCOUNT, cost, f"for _ in range(250):\n            {cost}")
+    engine.append(
+        ACCOUNT,
+        """
+        _once = Account.book
+
+
+        def _dearly(self, *arguments, **named):
+            for _ in range(500):
+                multiply(self.cash, self.cash)
+            return _once(self, *arguments, **named)
+
+
+        Account.book = _dearly
+        """,
+    )
 
 
 @ready.performance("4.1.4")
@@ -82,26 +108,60 @@ def test_memory_does_not_grow(engine: EngineUnderTest, evidence: Evidence) -> No
 
 @test_memory_does_not_grow.fails_when
 def a_list_grows_with_every_bar(engine: EngineUnderTest) -> None:
-    """The loop keeps something of every bar."""
-    call = "        after_bar(bar)\n"
-    kept = 'strategy.__dict__.setdefault("kept", []).append(bar.close)'
-    engine.edit(WALK, call, f"{call}        {kept}\n")
+    """An average keeps every number that it was ever shown."""
+    engine.append(
+        "rustybt/strategy/indicators.py",
+        """
+        _shown = []
+        _forgetting = SMA.update
+
+
+        def _keeping(self, value):
+            _shown.append(value)
+            return _forgetting(self, value)
+
+
+        SMA.update = _keeping
+        """,
+    )
 
 
 @test_memory_does_not_grow.fails_when
 def every_run_leaves_its_log(engine: EngineUnderTest) -> None:
     """The log of each run is kept after its end."""
-    cash = "        self.cash: list[Decimal] = []\n"
-    engine.edit(
-        ACCOUNT, cash, f'{cash}        FillLog.kept = (getattr(FillLog, "kept", ()), self)\n'
+    engine.append(
+        ACCOUNT,
+        """
+        _logs = []
+        _make = FillLog.__init__
+
+
+        def _make_and_keep(self, *arguments, **named):
+            _logs.append(self)
+            _make(self, *arguments, **named)
+
+
+        FillLog.__init__ = _make_and_keep
+        """,
     )
 
 
 @test_memory_does_not_grow.fails_when
 def too_few_events_are_processed(engine: EngineUnderTest) -> None:
-    """The engine shows the strategy every other part of the bars."""
-    parts = "for first, last in tape.stretches(CHUNK):"
-    engine.edit(WALK, parts, "for first, last in [*tape.stretches(CHUNK)][::2]:")
+    """The engine takes in only the first half of the bars."""
+    engine.append(
+        WALK,
+        """
+        _whole = Backtest.__init__
+
+
+        def _half(self, strategy, data, **options):
+            _whole(self, strategy, data.head(data.height // 2), **options)
+
+
+        Backtest.__init__ = _half
+        """,
+    )
 
 
 @pytest.fixture
