@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from rustybt.model.fill import Fill
 from rustybt.model.instrument import Side
-from rustybt.model.money import ZERO, add, multiply, subtract
+from rustybt.model.money import ONE, ZERO, add, multiply, subtract
 from rustybt.strategy.bar import instant
 
 if TYPE_CHECKING:
@@ -85,7 +85,8 @@ class Account:
     def __init__(self, cash: Decimal, instruments: Sequence[Instrument]) -> None:
         self.cash = cash
         self.instruments = instruments
-        self.multipliers = [instrument.multiplier for instrument in instruments]
+        multipliers = [instrument.multiplier for instrument in instruments]
+        self.multipliers = [ONE if each == ONE else each for each in multipliers]
         self.positions = [ZERO] * len(instruments)
         self.log = FillLog()
 
@@ -100,7 +101,9 @@ class Account:
         fee: Decimal,
     ) -> None:
         """Book a trade of the signed *quantity*."""
-        cost = multiply(multiply(quantity, price), self.multipliers[symbol])
+        cost = multiply(quantity, price)
+        if self.multipliers[symbol] is not ONE:  # most are, and a product costs as much as a sum
+            cost = multiply(cost, self.multipliers[symbol])
         self.cash = cash = subtract(self.cash, add(cost, fee))
         self.positions[symbol] = add(self.positions[symbol], quantity)
         log = self.log

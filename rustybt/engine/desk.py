@@ -30,7 +30,7 @@ from rustybt.execution.rules import FillPolicy
 from rustybt.model.event import OrderFilled, OrderUpdated
 from rustybt.model.group import bracket
 from rustybt.model.instrument import Side
-from rustybt.model.money import ZERO, Rounding, add, is_multiple, multiply
+from rustybt.model.money import ONE, ZERO, Rounding, add, is_multiple, multiply
 from rustybt.model.order_state import PENDING, OrderState
 from rustybt.risk.limits import RiskLimits
 from rustybt.strategy.bar import instant
@@ -269,7 +269,9 @@ class Desk(View):
         instrument = account.instruments[index]
         price = price_at_open(self.tape, row, quantity, instrument, self.rules)
         size = quantity.copy_abs()
-        notional = multiply(multiply(size, price), account.multipliers[index]).copy_abs()
+        notional = multiply(size, price).copy_abs()
+        if account.multipliers[index] is not ONE:
+            notional = multiply(notional, account.multipliers[index])
         fee = self._fee(size, notional)
         if self.on_fill is not None:
             self._unreported.append(len(account.log))

@@ -247,16 +247,12 @@ class Tape:
     def exact(self, row: int, column: str) -> Decimal:
         """Return a number as its exact decimal: a float stands for its shortest text."""
         if self.is_float:
-            return Decimal(repr(self._float(column, row)))
+            if self._is_even:
+                return Decimal(repr(self.stack.item(column, self._position(row))))
+            return Decimal(repr(self.columns[column].item(row)))
         position = self._position(row)
         symbol = int(np.searchsorted(self.stack.edges, position, side="right")) - 1
         return self._exact_at(position, symbol, column)
-
-    def _float(self, column: str, row: int) -> float:
-        """Return a number of a row, from where the column is at hand."""
-        if column in self.columns:
-            return self.columns[column].item(row)
-        return self.stack.item(column, self._position(row))
 
     def _exact_at(self, position: int, symbol: int, column: str) -> Decimal:
         """Return the exact number at a *position* in the stack, which is one of *symbol*."""

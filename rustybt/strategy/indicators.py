@@ -53,7 +53,7 @@ class SMA:
         index += 1
         if index == self.period:
             # Once a round the sum is taken anew, so that rounding errors never pile up.
-            self._sum = total = math.fsum(window)
+            self._sum = total = sum(window)
             self._count = index
             index = 0
         self._index = index
