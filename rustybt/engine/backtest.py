@@ -319,23 +319,13 @@ def _walk_many(tape: Tape, desk: Desk, strategy: Strategy, rows: Iterator[Row]) 
     on_bar = strategy.on_bar if _has(strategy, "on_bar") else None
     on_bars = strategy.on_bars if _has(strategy, "on_bars") else None
     first = 0
-    bar: StrategyBar
     for last in tape.slices[1:].tolist():
         if desk.active:
             desk.open_slice(first, last)
-        closed = []
-        # As with a single symbol, the fields are the loop's own targets.
-        for (
-            bar,
-            bar.row,
-            bar.start,
-            bar.open,
-            bar.high,
-            bar.low,
-            bar.close,
-            bar.volume,
-        ) in islice(rows, last - first):
-            closed.append(bar)
+        closed = bars
+        _close(islice(rows, last - first))
+        if last - first < len(bars):
+            closed = [bars[symbol] for symbol in tape.symbol_of[first:last].tolist()]
         desk.base = closed[0]
         if on_bar is not None:
             for bar in closed:
@@ -347,6 +337,23 @@ def _walk_many(tape: Tape, desk: Desk, strategy: Strategy, rows: Iterator[Row]) 
         if desk.fills_at_once:
             desk.report()
         first = last
+
+
+def _close(rows: Iterator[Row]) -> None:
+    """Set the bars to what is in *rows*."""
+    bar: StrategyBar
+    # As with a single symbol, the fields are the loop's own targets.
+    for (
+        bar,  # noqa: B007 - the targets after it are its fields
+        bar.row,
+        bar.start,
+        bar.open,
+        bar.high,
+        bar.low,
+        bar.close,
+        bar.volume,
+    ) in rows:
+        pass
 
 
 def _chunks(
