@@ -17,6 +17,7 @@ from benchmarks.peers.reference import AS_ASKED, Expected, reference
 from benchmarks.peers.running import OK, Run, judged, run_engine
 
 NOT_INSTALLED = "not installed"
+_RELEASE = ("version", "python", "libraries")
 _COMPARED = ("run_seconds", "cpu_seconds", "wall_seconds", "warm_seconds", "warm_cpu_seconds")
 _TIMES = (*_COMPARED, "load_seconds")
 
@@ -243,7 +244,9 @@ def merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
     """
     peers = {**old["peers"], **new["peers"]}
     same = all(old[name] == new[name] for name in ("host", "workload"))
-    if not same or any(peers[name] != about for name, about in old["peers"].items()):
+    for name, about in old["peers"].items():
+        same = same and all(peers[name].get(key) == about.get(key) for key in _RELEASE)
+    if not same:
         return dict(new)
     cases = {case["name"]: case for case in (*old["cases"], *new["cases"])}
     ordered = sorted(cases.values(), key=lambda case: (case["symbols"], case["bars"]))

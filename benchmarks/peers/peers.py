@@ -99,7 +99,8 @@ PEERS: Final = (
         packages=("zipline-reloaded==3.2.1",),
         deviation="Its slippage models know closes only: one of ours gives the next open. The"
         " averages are kept in numpy, since its history() would take many times as long. Minutes"
-        " without bars that fill up the last day are walked too.",
+        " without bars that fill up the last day are walked too; days are seen a session later, and"
+        " one more session is walked for that.",
     ),
     Peer(
         name="freqtrade",

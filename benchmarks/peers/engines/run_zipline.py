@@ -25,18 +25,17 @@ def load(job: Job) -> Any:
 
     index = pd.to_datetime(job.start + job.step * pd.RangeIndex(job.bars), unit="s")
     days = index[[0, -1]].normalize()
-    first = days[0]
     if job.step == MINUTE:
         index = index + pd.Timedelta(minutes=1)  # its minutes are named by their ends
+        sessions = days
     else:
-        first -= pd.Timedelta(days=1)  # it shows no price on the first day of its bundle
+        # Days on this calendar end at midnight, when it still shows the day before: it sees each
+        # bar a session later, so it is given one more session.
+        sessions = days + pd.to_timedelta([0, 1], unit="D")
 
     def frame(number: int) -> Any:
         columns = {name: job.column(number, name).astype(float) for name in NAMES}
-        bars = pd.DataFrame(columns, index=index)
-        if first < days[0]:
-            bars = pd.concat([bars.iloc[:1].set_axis([first]), bars])
-        return bars
+        return pd.DataFrame(columns, index=index)
 
     def ingest(
         _environ: Any, assets: Any, minutes: Any, daily: Any, adjustments: Any, *_: Any
@@ -45,9 +44,9 @@ def load(job: Job) -> Any:
             {
                 "symbol": list(job.symbols),
                 "asset_name": list(job.symbols),
-                "start_date": first,
-                "end_date": days[1],
-                "auto_close_date": days[1] + pd.Timedelta(days=30),
+                "start_date": sessions[0],
+                "end_date": sessions[1],
+                "auto_close_date": sessions[1] + pd.Timedelta(days=30),
                 "exchange": "HERE",
             }
         )
@@ -65,12 +64,12 @@ def load(job: Job) -> Any:
         "bars",
         ingest,
         calendar_name="24/7",
-        start_session=first,
-        end_session=days[1],
+        start_session=sessions[0],
+        end_session=sessions[1],
         minutes_per_day=MINUTES_OF_A_DAY,
     )
     bundles.ingest("bars", show_progress=False)
-    return days, get_calendar("24/7")
+    return sessions, get_calendar("24/7")
 
 
 def run(job: Job, native: Any) -> Outcome:
@@ -80,7 +79,7 @@ def run(job: Job, native: Any) -> Outcome:
     from zipline.api import order, set_commission, set_slippage, symbol
     from zipline.finance import commission, slippage
 
-    days, calendar = native
+    span, calendar = native
 
     class NextOpen(slippage.SlippageModel):  # type: ignore[misc]  # the library says no types
         def process_order(self, data: Any, waiting: Any) -> tuple[float, int]:
@@ -90,7 +89,7 @@ def run(job: Job, native: Any) -> Outcome:
 
     def initialize(context: Any) -> None:
         context.assets = [symbol(name) for name in job.symbols]
-        context.row = 0
+        context.row = 0 if job.step == MINUTE else -1
         context.fast = np.zeros(len(job.symbols), dtype=np.int64)
         context.slow = np.zeros(len(job.symbols), dtype=np.int64)
         context.side = np.zeros(len(job.symbols), dtype=np.int64)
@@ -100,9 +99,9 @@ def run(job: Job, native: Any) -> Outcome:
 
     def handle_data(context: Any, data: Any) -> None:
         row = context.row
-        if row >= job.bars:  # the last session goes on after the last bar
-            return
         context.row += 1
+        if not 0 <= row < job.bars:  # no bar yet, or the last session goes on after the last one
+            return
         if len(context.assets) == 1:
             closes[row, 0] = round(data.current(context.assets[0], "close"))
         else:
@@ -119,10 +118,10 @@ def run(job: Job, native: Any) -> Outcome:
             signed = job.quantity if context.held[number] else -job.quantity
             order(context.assets[number], signed)
 
-    sessions = calendar.sessions_in_range(*days)
+    sessions = calendar.sessions_in_range(*span)
     performance = run_algorithm(
-        start=days[0],
-        end=days[1],
+        start=span[0],
+        end=span[1],
         initialize=initialize,
         handle_data=handle_data,
         capital_base=float(job.cash),
