@@ -81,6 +81,11 @@ def _case(case: Mapping[str, Any], peers: Mapping[str, Any], where: str) -> list
         rows.append([title, *_figures(result, case["count"])])
         if not peers[name]["ours"]:
             slower.append([title, *_ratios(result["ratios"]), _end(result, case["expected"])])
+    notes += [
+        f"- {about_it['title']}: not run on these bars"
+        for name, about_it in peers.items()
+        if name not in case["results"]
+    ]
     expected = case["expected"]
     measured = case["measured"]
     slow = f"an engine whose process took longer than {measured['slow_seconds']:g} s"

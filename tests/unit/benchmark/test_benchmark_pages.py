@@ -217,10 +217,13 @@ def test_a_load_that_nobody_looked_at_is_not_told() -> None:
 
 
 def test_ours_alone_is_compared_with_nobody() -> None:
-    """Without another engine there is no table of ratios."""
+    """Without another engine there is no table of ratios; who did not run is named."""
     record = peers_record()
     record["cases"][0]["results"] = {"rustybt": result(0.5)}
-    assert "How many times" not in peers_page(record)
+    page = peers_page(record)
+    assert "How many times" not in page
+    assert "- Quick: not run on these bars" in page
+    assert "- Ours: not run" not in page
 
 
 def test_pages_that_are_as_made_do_not_differ(docs: Path) -> None:
