@@ -24,8 +24,11 @@ from readiness_tests.suite import SuiteStore
 BASELINE = ".secrets.baseline"
 # Fewer files than this are scanned sooner than a process has started.
 WORTH_A_PROCESS = 100
-# Digests of locked packages are long and random, and no secrets.
-IGNORED_LINES = re.compile(r"--hash=sha256:[0-9a-f]{64}")
+# Digests of locked packages, and the commits and machines that records name, are long and random,
+# and no secrets.
+IGNORED_LINES = re.compile(
+    r'--hash=sha256:[0-9a-f]{64}|^ *"(commit": "[0-9a-f]{40}|digest": "[0-9a-f]{16})",?$'
+)
 
 
 class Secret(NamedTuple):

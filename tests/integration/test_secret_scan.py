@@ -30,6 +30,14 @@ def test_a_clean_tree_is_scanned(checkout: Checkout) -> None:
     assert leaks.found == ()
 
 
+def test_a_record_may_name_its_commit(checkout: Checkout) -> None:
+    """The commit of a record is no secret; the same letters under another name are one."""
+    commit = hashlib.sha256(b"a commit").hexdigest()[:40]
+    checkout.write("record.json", f'{{\n  "commit": "{commit}",\n  "secret": "{commit}"\n}}\n')
+    found = secret_scan.scan_files(checkout).found
+    assert {name.split(" ")[0] for name in found} == {"record.json:3"}
+
+
 def test_a_planted_key_is_found_and_can_be_excused(checkout: Checkout) -> None:
     """A key in a file is found; an audited baseline entry excuses it, an unaudited one does not."""
     checkout.write("notes.txt", f"access = '{PLANTED}'\n")
