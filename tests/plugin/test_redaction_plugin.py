@@ -139,9 +139,9 @@ def test_short_texts_are_read_whole() -> None:
 def test_hostile_text_is_read_once(part: str) -> None:
     """Time grows with the length of the text, not with its square."""
     text = part * (200_000 // len(part))
-    start = time.perf_counter()
+    start = time.process_time()
     Redactor(["some-known-secret"])(text)
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
 
 
 def test_secrets_of_the_environment() -> None:

@@ -5,7 +5,7 @@ from random import Random
 
 import numpy as np
 import polars as pl
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rustybt.engine.scaled import Scaled, book_at_once, scaled_floats
@@ -21,7 +21,6 @@ from rustybt.strategy.signals import Signals
 seeds = st.integers(0, 2**64 - 1).map(Random)
 
 
-@settings(max_examples=1000, deadline=None)
 @given(seeds, st.integers(0, 9))
 def test_integers_are_what_floats_are_printed_as(random: Random, decimals: int) -> None:
     """Numbers of up to 15 digits come back from their floats to the last digit."""
@@ -34,7 +33,6 @@ def test_integers_are_what_floats_are_printed_as(random: Random, decimals: int) 
     assert found.floats().tolist() == [float(number) for number in written]
 
 
-@settings(max_examples=1000, deadline=None)
 @given(seeds)
 def test_booking_at_once_is_booking_one_by_one(random: Random) -> None:
     """Fees and cash of fills in machine integers are those in decimals."""
@@ -92,7 +90,6 @@ def a_tape(random: Random) -> Tape:
     return Tape(whole)
 
 
-@settings(max_examples=1000, deadline=None)
 @given(seeds)
 def test_a_plan_finds_what_polars_finds(random: Random) -> None:
     """Crossings of all symbols at once are those of the same expression, symbol by symbol."""

@@ -192,9 +192,9 @@ def test_cycles_and_sharing_end() -> None:
     bush: object = SECRET
     for _ in range(40):
         bush = [bush, bush]
-    began = time.perf_counter()
+    began = time.process_time()
     shown = redact(bush, [SECRET])
-    assert time.perf_counter() - began < 1
+    assert time.process_time() - began < 1
     while isinstance(shown, list):
         shown = shown[0]
     assert shown == MASK
@@ -213,6 +213,6 @@ def test_what_is_nested_too_deep_is_masked_whole() -> None:
 )
 def test_hostile_text_costs_linear_time(text: str) -> None:
     """No pattern backtracks over long input."""
-    began = time.perf_counter()
+    began = time.process_time()
     redact(text)
-    assert time.perf_counter() - began < 2
+    assert time.process_time() - began < 2

@@ -241,11 +241,11 @@ def test_ten_megabytes_of_evidence(project: Any, how: str) -> None:
     }[how]
     project.passing("1.1.1", "2.1.1", "2.2.3")
     project.checks(f"@ready.testing('1.1.2')\ndef test_it(evidence):\n    {body}\n")
-    start = time.perf_counter()
+    start = time.process_time()
     run = project.run("-m", "readiness", "--tb=line")
     assert run.code == (1 if how == "message" else 0)
     assert (run.folder / "readiness.json").stat().st_size < 100_000
-    assert time.perf_counter() - start < 60
+    assert time.process_time() - start < 60
 
 
 def test_many_cases_of_one_item_stay_small(project: Any) -> None:

@@ -155,6 +155,6 @@ def test_sources_by_name(path: Path) -> None:
 def test_a_large_file_is_read_quickly(path: Path) -> None:
     """200 000 rows take no more than seconds: the way by line is for files with problems."""
     path.write_text(HEADER + "2024-01-02,1.1,2.2,1.0,1.5,1.5,1000\n" * 200_000)
-    begun = time.perf_counter()
+    begun = time.process_time()
     assert len(read_csv(path)) == 200_000
-    assert time.perf_counter() - begun < 5
+    assert time.process_time() - begun < 5
