@@ -149,11 +149,23 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     not_asked = config.stash.get(NOT_ASKED_KEY, None)
     if not_asked is None:
         return
-    marks = not_asked.marks
-    checks = {item for item in items if any(mark.name in marks for mark in item.iter_markers())}
+    checks = _checks_among(items, not_asked.marks)
     if checks:
         config.hook.pytest_deselected(items=[item for item in items if item in checks])
         items[:] = [item for item in items if item not in checks]
+
+
+def _checks_among(items: list[pytest.Item], marks: frozenset[str]) -> set[pytest.Item]:
+    """Return the items that have one of *marks*, asking what they share only once."""
+    inherited: dict[object, bool] = {}
+    found = set()
+    for item in items:
+        parent = item.parent
+        if parent is not None and parent not in inherited:
+            inherited[parent] = any(mark.name in marks for mark in parent.iter_markers())
+        if inherited.get(parent) or any(mark.name in marks for mark in item.own_markers):
+            found.add(item)
+    return found
 
 
 @pytest.hookimpl(optionalhook=True)
