@@ -1,0 +1,1 @@
+"""The composition root: from a deployment's settings to a wired engine."""
