@@ -50,7 +50,7 @@ class Record(Struct, frozen=True, kw_only=True, gc=False):
     @property
     def time(self) -> datetime:
         """When it happened, in UTC."""
-        return _EPOCH + timedelta(microseconds=self.micros)
+        return time_of(self.micros)
 
 
 class Head(Struct, frozen=True, kw_only=True, gc=False):
@@ -74,6 +74,18 @@ class Break(Struct, frozen=True, kw_only=True, gc=False):
         return f"record {self.sequence} (number {self.position} read): {self.problem}"
 
 
+def micros_of(time: datetime) -> int:
+    """Return *time* in microseconds since 1970-01-01 UTC; raise `JournalError` without a zone."""
+    if time.tzinfo is None:
+        raise JournalError(f"the time {time} has no zone", expected="an aware time")
+    return (time - _EPOCH) // _MICROSECOND
+
+
+def time_of(micros: int) -> datetime:
+    """Return the time, in UTC, that is *micros* microseconds after 1970-01-01."""
+    return _EPOCH + timedelta(microseconds=micros)
+
+
 def chain(
     last: Record | None, *, time: datetime, session: str, kind: str, payload: bytes
 ) -> Record:
@@ -82,11 +94,9 @@ def chain(
     Raise :class:`~rustybt.journal.errors.JournalError` for a *time* that is not aware, for an
     empty *session* or *kind*, and for text that is no Unicode.
     """
-    if time.tzinfo is None:
-        raise JournalError(f"the time {time} has no zone", expected="an aware time")
+    micros = micros_of(time)
     if not (session and kind):
         raise JournalError(f"session {session!r} and kind {kind!r} must both be given")
-    micros = (time - _EPOCH) // _MICROSECOND
     sequence = FIRST if last is None else last.sequence + 1
     previous = GENESIS if last is None else last.own
     try:

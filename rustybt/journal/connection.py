@@ -1,0 +1,169 @@
+"""The one connection that writes records, below SQLAlchemy because it is hot."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from msgspec.structs import astuple
+
+from rustybt.journal.errors import JournalError, LeaseLostError
+from rustybt.journal.records import GENESIS, Head, Record
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Sequence
+
+    from sqlalchemy import Engine
+    from sqlalchemy.pool import PoolProxiedConnection
+
+CHUNK = 4096
+"""How many records are read at a time."""
+
+Row = tuple[int, int, str, str, bytes, bytes, bytes]
+
+_COLUMNS = "sequence, micros, session, kind, payload, previous, own"
+_LAST = f"SELECT {_COLUMNS} FROM journal ORDER BY sequence DESC LIMIT 1"  # noqa: S608 - constants
+_HEAD = "SELECT sequence, own FROM journal ORDER BY sequence DESC LIMIT 1"
+_LOWEST = -(2**63)
+
+
+class Fence(NamedTuple):
+    """What has to hold for a commit: the lease *name* is still at *token*."""
+
+    name: str
+    token: int
+
+
+class Writer:
+    """Appends groups of records, each group whole or not at all. Not safe for threads."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._connection: PoolProxiedConnection = engine.raw_connection()
+        self._cursor = self._connection.cursor()
+        self._sqlite = engine.dialect.name == "sqlite"
+        mark = "?" if self._sqlite else "%s"
+        marks = ", ".join([mark] * 7)
+        self._insert = (
+            f"INSERT INTO journal ({_COLUMNS}) VALUES ({marks})"  # noqa: S608 - constants
+        )
+        lock = "" if self._sqlite else " FOR SHARE"
+        self._token = (
+            f"SELECT token FROM journal_lease WHERE name = {mark}{lock}"  # noqa: S608 - constants
+        )
+
+    def append(self, group: Sequence[Record], after: Head, fence: Fence | None = None) -> None:
+        """Write *group* behind *after*; when this returns it is on disk.
+
+        Raise `JournalError` if something else than *after* is last by now, `LeaseLostError` if the
+        lease of *fence* has another token, and the driver's errors. Nothing is written then, except
+        where a server was lost while it committed: only reading tells.
+        """
+        try:
+            self._begin()
+            self._refuse_others(after)
+            if fence is not None:
+                self._refuse_lost(fence)
+            self._cursor.executemany(self._insert, [astuple(record) for record in group])
+            self._connection.commit()
+        except BaseException:
+            # the first error is the one to tell of
+            with contextlib.suppress(Exception):
+                self._connection.rollback()
+            raise
+
+    def last(self) -> Record | None:
+        """Return the last record that is on disk."""
+        self._cursor.execute(_LAST)
+        row = self._cursor.fetchone()
+        self._connection.rollback()
+        return None if row is None else record_of(row)
+
+    def close(self) -> None:
+        """Give the connection back."""
+        self._connection.close()
+
+    def _begin(self) -> None:
+        if self._sqlite:  # the other begins by itself
+            self._cursor.execute("BEGIN IMMEDIATE")
+
+    def _refuse_others(self, after: Head) -> None:
+        self._cursor.execute(_HEAD)
+        found = self._cursor.fetchone()
+        sequence, own = (0, GENESIS) if found is None else (found[0], bytes(found[1]))
+        if (sequence, own) != (after.sequence, after.own):
+            raise JournalError(
+                f"something else wrote to the journal: its last record is number {sequence}",
+                expected=f"number {after.sequence}, the last that this process knows of",
+                remedy="stop the other process, then start this one anew",
+            )
+
+    def _refuse_lost(self, fence: Fence) -> None:
+        self._cursor.execute(self._token, (fence.name,))
+        found = self._cursor.fetchone()
+        if found is None or found[0] != fence.token:
+            raise LeaseLostError(f"the lease {fence.name!r} is another's by now")
+
+
+def record_of(row: Sequence[Any]) -> Record:
+    """Return the record of a *row*; raise `JournalError` if its columns hold other types."""
+    sequence, micros, session, kind, payload, previous, own = row
+    if not (isinstance(session, str) and isinstance(kind, str) and isinstance(micros, int)):
+        raise JournalError(f"record {sequence} is damaged: it holds values of other types")
+    return Record(
+        sequence=sequence,
+        micros=micros,
+        session=session,
+        kind=kind,
+        payload=payload,
+        previous=previous,
+        own=own,
+    )
+
+
+def rows(
+    engine: Engine,
+    first: int = _LOWEST,
+    *,
+    kinds: Collection[str] | None = None,
+    upto: int | None = None,
+    chunk: int = CHUNK,
+) -> Iterator[list[Row]]:
+    """Yield the rows from number *first* to *upto* in their order, *chunk* at a time.
+
+    Each chunk is a transaction of its own: a long reading holds up nobody. The driver's errors
+    are raised.
+    """
+    statement, values = _reading(engine, kinds, upto)
+    while True:
+        found = _fetch(engine, statement, (first, *values, chunk))
+        if found:
+            yield found
+        if len(found) < chunk:
+            return
+        first = found[-1][0] + 1
+
+
+def _reading(
+    engine: Engine, kinds: Collection[str] | None, upto: int | None
+) -> tuple[str, list[object]]:
+    mark = "?" if engine.dialect.name == "sqlite" else "%s"
+    where, values = f"sequence >= {mark}", list[object]()
+    if upto is not None:
+        where, values = f"{where} AND sequence <= {mark}", [upto]
+    if kinds is not None:
+        among = ", ".join([mark] * len(kinds)) or "NULL"
+        where, values = f"{where} AND kind IN ({among})", [*values, *kinds]
+    return (
+        f"SELECT {_COLUMNS} FROM journal WHERE {where} ORDER BY sequence LIMIT {mark}",  # noqa: S608 - constants and marks
+        values,
+    )
+
+
+def _fetch(engine: Engine, statement: str, values: tuple[object, ...]) -> list[Row]:
+    connection = engine.raw_connection()
+    try:
+        cursor = connection.cursor()
+        cursor.execute(statement, values)
+        return cursor.fetchall()  # type: ignore[return-value]  # the columns say what rows hold
+    finally:
+        connection.close()
