@@ -11,13 +11,13 @@ from collections import deque
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from rustybt.model.bar import Bar
 from rustybt.model.money import ZERO, add, divide, multiply, subtract, total
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime, timedelta
 
-    from rustybt.model.bar import Bar
     from rustybt.model.instrument import Instrument
 
 HISTORY: Final = 5_000
@@ -99,6 +99,18 @@ class Tape:
         merged = [merge(group) for group in groups.values()]
         return [bar for bar in merged if bar.end - bar.start == interval]
 
+    def begun(self, interval: timedelta) -> Bar | None:
+        """Return the candle of *interval* that begins where the last bar ended.
+
+        Nothing was traded in it yet: its prices are the last one. ``None`` before the first bar and
+        within a longer candle.
+        """
+        last = self.last
+        if last is None or last.end - last.start != interval:
+            return None
+        price = last.close
+        return Bar(last.symbol, last.end, last.end + interval, price, price, price, price, ZERO)
+
     def day(self, span: timedelta) -> DayTicker | None:
         """Return what was traded in the *span* before the end of the last bar."""
         last = self.last
@@ -131,8 +143,6 @@ class Tape:
 
 def merge(bars: list[Bar]) -> Bar:
     """Return one bar for *bars*, which are in order and of one symbol."""
-    from rustybt.model.bar import Bar
-
     return Bar(
         symbol=bars[0].symbol,
         start=bars[0].start,

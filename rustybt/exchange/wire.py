@@ -12,13 +12,12 @@ from rustybt.exchange.records import (
     Balance,
     Kind,
     OrderRequest,
-    Status,
     Trading,
     milliseconds,
 )
 from rustybt.model.errors import InvalidValueError
 from rustybt.model.instrument import Side
-from rustybt.model.money import ZERO, decimal, text
+from rustybt.model.money import ZERO, decimal, divide, multiply, text
 from rustybt.model.order import TimeInForce
 
 if TYPE_CHECKING:
@@ -110,14 +109,13 @@ def order_request(params: Mapping[str, str], symbol: str) -> OrderRequest:
 
 def order_json(record: OrderRecord, symbol: str) -> Json:
     """Return what a question about an order is answered with."""
-    result = {
+    return {
         **_common(record, symbol),
         "icebergQty": "0.00000000",
         "time": milliseconds(record.created),
         "updateTime": milliseconds(record.updated),
         "isWorking": record.is_working,
     }
-    return result
 
 
 def placed_json(record: OrderRecord, symbol: str, trades: list[TradeRecord]) -> Json:
@@ -199,8 +197,6 @@ def balances_json(balances: Mapping[str, Balance]) -> list[Json]:
 
 def candle_json(bar: Bar) -> list[Any]:
     """Return one candle."""
-    from rustybt.model.money import multiply
-
     return [
         milliseconds(bar.start),
         text(bar.open),
@@ -264,9 +260,9 @@ def instrument_json(instrument: Instrument, trading: Trading, filters: Filters) 
             {
                 "filterType": "PERCENT_PRICE_BY_SIDE",
                 "bidMultiplierUp": text(filters.furthest),
-                "bidMultiplierDown": f"{1 / filters.furthest:.8f}",
+                "bidMultiplierDown": f"{divide(1, filters.furthest):.8f}",
                 "askMultiplierUp": text(filters.furthest),
-                "askMultiplierDown": f"{1 / filters.furthest:.8f}",
+                "askMultiplierDown": f"{divide(1, filters.furthest):.8f}",
                 "avgPriceMins": 0,
             },
             {"filterType": "MAX_NUM_ORDERS", "maxNumOrders": filters.max_orders},
@@ -282,8 +278,3 @@ def _bound(value: Decimal | None) -> str:
 def refusal_json(refusal: RefusalError) -> Json:
     """Return what a refused request is answered with."""
     return {"code": refusal.code, "msg": refusal.message}
-
-
-def ended(status: Status) -> bool:
-    """Tell whether an order in *status* has left the book."""
-    return status not in (Status.NEW, Status.PARTIALLY_FILLED)
