@@ -35,6 +35,12 @@ class Peer:
         return not self.packages
 
 
+_ZIPLINE: Final = (
+    "Its slippage models know closes only: one of ours gives the next open. Minutes without bars"
+    " that fill up the last day are walked too; days are seen a session later, and one more session"
+    " is walked for that."
+)
+
 CALLBACK, SIGNALS = "rustybt", "rustybt-signals"
 
 PEERS: Final = (
@@ -97,10 +103,17 @@ PEERS: Final = (
         title="zipline-reloaded",
         script="run_zipline.py",
         packages=("zipline-reloaded==3.2.1",),
-        deviation="Its slippage models know closes only: one of ours gives the next open. The"
-        " averages are kept in numpy, since its history() would take many times as long. Minutes"
-        " without bars that fill up the last day are walked too; days are seen a session later, and"
-        " one more session is walked for that.",
+        deviation="Driven as its documentation has it: averages of data.history, asked for twice a"
+        " bar (its example of two moving averages does so); the other engines' own indicators or"
+        f" arrays are used, too. {_ZIPLINE}",
+    ),
+    Peer(
+        name="zipline-own",
+        title="zipline-reloaded, own averages",
+        script="run_zipline_own.py",
+        packages=("zipline-reloaded==3.2.1",),
+        deviation="Driven faster than its documentation knows: the strategy keeps sums of the last"
+        f" closes in numpy and asks the engine for nothing but the last close. {_ZIPLINE}",
     ),
     Peer(
         name="freqtrade",
