@@ -37,18 +37,16 @@ def open_database(url: str, *, readonly: bool = False, patience: float = PATIENC
     version wrote it.
     """
     where = _parsed(url)
-    with problems_of(where):
-        engine = (
-            _sqlite(where, readonly, patience)
-            if _is_sqlite(where)
-            else _server(where, readonly, patience)
-        )
+    try:
+        engine = (_sqlite if _is_sqlite(where) else _server)(where, readonly, patience)
         try:
             with engine.begin() as connection:
                 _prepare(connection, where, readonly)
         except BaseException:
             engine.dispose()
             raise
+    except (SQLAlchemyError, OSError) as error:
+        raise refusal(where, error) from error
     return engine
 
 
@@ -77,12 +75,12 @@ def shown(url: URL) -> str:
 
 
 @contextlib.contextmanager
-def problems_of(where: URL) -> Iterator[None]:
-    """Raise what a database or the system refuses as a `JournalError` that names the database."""
+def problems_of(engine: Engine) -> Iterator[None]:
+    """Raise what the database of *engine* or the system refuses as a `JournalError`."""
     try:
         yield
-    except (SQLAlchemyError, OSError) as error:
-        raise refusal(where, error) from error
+    except (*database_errors(engine), OSError) as error:
+        raise refusal(engine.url, error) from error
 
 
 def database_errors(engine: Engine) -> tuple[type[Exception], ...]:
@@ -192,3 +190,11 @@ def _refuse_forgetful(connection: Connection) -> None:
                 f"the database server runs with {setting} = off",
                 expected="on: what is committed must survive a power cut",
             )
+
+
+def file_of(url: str) -> Path | None:
+    """Return the file that *url* names; None where it is no file's."""
+    where = _parsed(url)
+    if not _is_sqlite(where) or where.database in (None, "", ":memory:"):
+        return None
+    return Path(str(where.database))

@@ -63,7 +63,7 @@ class Lease:
             "now": micros_of(now),
             "expires": micros_of(until),
         }
-        with problems_of(engine.url), engine.begin() as connection:
+        with problems_of(engine), engine.begin() as connection:
             token = connection.execute(_TAKE, values).scalar()
             if token is None:
                 wanted = select(LEASES.c.owner, LEASES.c.expires).where(LEASES.c.name == name)
@@ -91,7 +91,7 @@ class Lease:
 
     def _set_expiry(self, micros: int) -> bool:
         values = {"which": self.name, "held": self.token, "until": micros}
-        with problems_of(self._engine.url), self._engine.begin() as connection:
+        with problems_of(self._engine), self._engine.begin() as connection:
             return connection.execute(_RENEW, values).rowcount == 1
 
 

@@ -137,7 +137,7 @@ def verify(records: Iterable[Record], *, head: Head | None = None) -> Break | No
     sequence, previous, position = FIRST, GENESIS, 0
     wanted = head.sequence if head else None
     for position, record in enumerate(records, start=1):
-        if record.sequence != sequence or record.previous != previous or not _is_whole(record):
+        if record.sequence != sequence or record.previous != previous or not is_whole(record):
             return Break(
                 position=position, sequence=sequence, problem=_blame(record, sequence, previous)
             )
@@ -154,7 +154,7 @@ def verify(records: Iterable[Record], *, head: Head | None = None) -> Break | No
 _REWRITTEN = "the chain is whole, but it is not the one that the head was made of"
 
 
-def _is_whole(record: Record) -> bool:
+def is_whole(record: Record) -> bool:
     """Tell whether a record's own hash is the one of what it says."""
     try:
         return record.own == digest(

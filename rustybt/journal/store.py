@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Self
 
 import msgspec
 
-from rustybt.journal.connection import Fence, Writer, record_of, rows
-from rustybt.journal.database import PATIENCE, database_errors, open_database, refusal
+from rustybt.journal.connection import Fence, Writer
+from rustybt.journal.database import PATIENCE, database_errors, open_database, problems_of
 from rustybt.journal.errors import JournalError
 from rustybt.journal.heads import HeadStore, SignedHead, sign
-from rustybt.journal.records import GENESIS, Head, Record, chain, digest
+from rustybt.journal.reading import checked_records, damaged
+from rustybt.journal.records import GENESIS, Head, Record, chain, is_whole
 from rustybt.journal.snapshots import Snapshot, latest, save
 
 if TYPE_CHECKING:
@@ -54,7 +55,6 @@ class Journal:
         self._key = key
         self._readonly = readonly
         self._heads = heads
-        self._errors: tuple[type[Exception], ...] = (*database_errors(engine), OSError)
         self._kinds: set[str] = set()
         self._fence: Fence | None = None
         self._pending: list[Record] = []
@@ -169,16 +169,12 @@ class Journal:
         Each record is checked to be whole and, where all kinds are read, to follow the one before;
         raise `JournalError` at the first that is not, and if the database refuses.
         """
-        before: bytes | None = None
-        for record in self._read(after, kinds, upto):
-            follows = kinds is not None or before is None or record.previous == before
-            if not (follows and _is_whole(record)):
-                raise _damaged(record.sequence)
-            if kinds is None:
-                after += 1
-                if record.sequence != after:
-                    raise _damaged(after)
-            before = record.own
+        found = checked_records(self.engine, after, kinds=kinds, upto=upto)
+        while True:
+            with problems_of(self.engine):
+                record = next(found, None)
+            if record is None:
+                return
             yield record
 
     def sign_head(self) -> SignedHead:
@@ -195,7 +191,7 @@ class Journal:
             if self._committed is None:
                 raise JournalError("there is nothing to sign: the journal is empty")
             signed = sign(self._key, self.committed, self._clock())
-            with self._telling():
+            with problems_of(self.engine):
                 self._heads.keep(signed)
         return signed
 
@@ -205,7 +201,7 @@ class Journal:
         It is a cache: losing one costs time only. Raise `JournalError` if there is no such record
         on disk, or if the database refuses.
         """
-        with self._writing, self._telling():
+        with self._writing, problems_of(self.engine):
             self._refuse_readonly()
             save(self.engine, sequence, fold_version, data)
 
@@ -214,7 +210,7 @@ class Journal:
 
         One that is damaged, or was made of another chain, is ignored.
         """
-        with self._telling():
+        with problems_of(self.engine):
             return latest(self.engine, fold_version)
 
     def close(self) -> None:
@@ -222,7 +218,7 @@ class Journal:
         with self._writing, self._chaining:
             self._failure = "it is closed"
             self._pending = []
-            with contextlib.suppress(*self._errors):
+            with contextlib.suppress(*database_errors(self.engine)):
                 self._writer.close()
             self.engine.dispose()
 
@@ -237,31 +233,20 @@ class Journal:
     ) -> None:
         self.close()
 
-    def _read(
-        self, after: int, kinds: Collection[str] | None, upto: int | None
-    ) -> Iterator[Record]:
-        found = rows(self.engine, after + 1, kinds=kinds, upto=upto)
-        while True:
-            with self._telling():
-                chunk = next(found, None)
-            if chunk is None:
-                return
-            yield from map(record_of, chunk)
-
     def _read_last(self) -> Record | None:
-        with self._telling():
+        with problems_of(self.engine):
             last = self._writer.last()
-        if last is not None and not _is_whole(last):
-            raise _damaged(last.sequence)
+        if last is not None and not is_whole(last):
+            raise damaged(last.sequence)
         return last
 
     def _refuse_cut(self) -> None:
         """Raise `JournalError` if records are missing that a head names, or are others."""
-        with self._telling():
+        with problems_of(self.engine):
             signed = self._heads.newest()
         if signed is None:
             return
-        found = next(self._read(signed.sequence - 1, None, signed.sequence), None)
+        found = next(self.records(signed.sequence - 1, None, signed.sequence), None)
         if found is None or found.own != signed.own:
             raise JournalError(
                 f"the journal ends at record {self.committed.sequence} or was written anew: "
@@ -284,7 +269,7 @@ class Journal:
     def _giving_up(self) -> Iterator[None]:
         """Take nothing more after any error: what is on disk is unknown."""
         try:
-            with self._telling():
+            with problems_of(self.engine):
                 yield
         except BaseException as error:
             with self._chaining:
@@ -293,37 +278,11 @@ class Journal:
                 self._last = self._committed
             raise
 
-    @contextlib.contextmanager
-    def _telling(self) -> Iterator[None]:
-        """Raise what the database refuses as a `JournalError`."""
-        try:
-            yield
-        except self._errors as error:
-            raise refusal(self.engine.url, error) from error
-
 
 def _head(record: Record | None) -> Head:
     if record is None:
         return Head(sequence=0, own=GENESIS)
     return Head(sequence=record.sequence, own=record.own)
-
-
-def _is_whole(record: Record) -> bool:
-    return record.own == digest(
-        record.sequence,
-        record.micros,
-        record.session,
-        record.kind,
-        record.payload,
-        record.previous,
-    )
-
-
-def _damaged(sequence: int) -> JournalError:
-    return JournalError(
-        f"the journal is damaged at record {sequence}",
-        remedy="run verify-audit, then restore the journal from a backup",
-    )
 
 
 def _refuse_kind(kind: str) -> None:
