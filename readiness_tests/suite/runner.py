@@ -19,8 +19,10 @@ import msgspec
 from readiness_tests.suite.record import Package, SuiteRun, TestOutcome
 from readiness_tests.suite.recorder import REPEAT, VARIABLE
 
-# pytest's exit codes that still leave a complete account: all passed, some failed.
-COMPLETE = (0, 1)
+NO_TESTS = 5
+# pytest's exit codes that still leave a complete account: all passed, some failed, none there.
+COMPLETE = (0, 1, NO_TESTS)
+PROPERTIES = "tests/property"
 FINANCIAL = ("model", "accounting", "risk", "execution")
 TIMEOUT_S = 1800
 
@@ -43,46 +45,60 @@ class Suite:
     def run(self, seed: int, *, coverage: bool) -> tuple[SuiteRun, dict[str, Package]]:
         """Run every test once in the random order of *seed*; raise SuiteError if that fails.
 
-        Without *coverage* it is a repetition: property tests that leave their number of examples
-        to the profile then run a tenth of them.
+        The property tests run in a process of their own, without coverage: there they would spend
+        most of their time being watched. *seed* gives their examples, too, whatever worker they
+        run on. Without *coverage* it is a repetition: property tests that leave their number of
+        examples to the profile then run a tenth of them.
         """
         with tempfile.TemporaryDirectory(prefix="rustybt-suite-") as folder:
             scratch = Path(folder)
             started, clock = datetime.now(UTC), time.monotonic()
-            code, output = self._execute(self._command(seed, coverage=coverage), scratch)
+            codes: list[int] = []
+            tests: list[TestOutcome] = []
+            for command in self._commands(seed, coverage=coverage):
+                code, found = self._execute(command, seed, scratch)
+                codes.append(code)
+                tests += found
             seconds = time.monotonic() - clock
-            tests = _outcomes(scratch / "tests.jsonl")
-            if code not in COMPLETE or not tests:
-                raise SuiteError(f"the suite ended with exit code {code}:\n{_tail(output)}")
+            if not tests:
+                raise SuiteError(f"the suite ended with exit code {codes[0]}: there is no test")
             run = SuiteRun(
                 seed=seed,
                 started=started,
                 seconds=round(seconds, 2),
-                exit_code=code,
-                tests=tests,
+                exit_code=max(code for code in codes if code != NO_TESTS),
+                tests=tuple(sorted(tests, key=lambda test: test.test)),
             )
             return run, self._coverage(scratch) if coverage else {}
 
-    def _command(self, seed: int, *, coverage: bool) -> list[str]:
+    def _commands(self, seed: int, *, coverage: bool) -> list[list[str]]:
+        """Return what runs the tests: all but the property tests, then those."""
         pytest_ = ["pytest", "-p", "readiness_tests.suite.recorder", "-p", "randomly"]
-        pytest_ += [f"--randomly-seed={seed}", "-p", "no:cacheprovider", "-q"]
-        pytest_ += ["--continue-on-collection-errors"]
+        pytest_ += [f"--randomly-seed={seed}", f"--hypothesis-seed={seed}"]
+        pytest_ += ["-p", "no:cacheprovider", "-q", "--continue-on-collection-errors"]
         pytest_ += ["-n", str(self.processes)] if self.processes else []
-        if not coverage:
-            return [sys.executable, "-m", *pytest_, f"--hypothesis-profile={REPEAT}"]
+        pytest_ += [] if coverage else [f"--hypothesis-profile={REPEAT}"]
         sources = ",".join(str(path) for path in self._packages())
-        measured = ["coverage", "run", "--branch", "--parallel-mode", f"--source={sources}"]
-        return [sys.executable, "-m", *measured, "-m", *pytest_]
+        watch = ["coverage", "run", "--branch", "--parallel-mode", f"--source={sources}", "-m"]
+        python = [sys.executable, "-m"]
+        ordinary = [*python, *(watch if coverage else ()), *pytest_, f"--ignore={PROPERTIES}"]
+        properties = [*python, *pytest_, "-p", "readiness_tests.suite.imported", PROPERTIES]
+        return [ordinary, properties] if (self.root / PROPERTIES).is_dir() else [ordinary]
 
     def _packages(self) -> list[Path]:
         names = ("rustybt", "pytest_rustybt_ready")
         return [self.root / name for name in names if (self.root / name).is_dir()]
 
-    def _execute(self, command: Sequence[str], scratch: Path) -> tuple[int, str]:
+    def _execute(
+        self, command: Sequence[str], seed: int, scratch: Path
+    ) -> tuple[int, tuple[TestOutcome, ...]]:
+        """Run *command* and return its exit code and what it recorded."""
         environ = clean_environment()
         environ["COVERAGE_FILE"] = str(scratch / "coverage")
-        environ[VARIABLE] = str(scratch / "tests.jsonl")
-        log = scratch / "output.txt"
+        environ["PYTHONHASHSEED"] = str(seed)  # the order of sets is chance, too
+        record, log = scratch / "tests.jsonl", scratch / "output.txt"
+        record.unlink(missing_ok=True)
+        environ[VARIABLE] = str(record)
         with log.open("wb") as sink:
             out: Any = sink if self.quiet else None
             try:
@@ -98,7 +114,11 @@ class Suite:
                 )
             except subprocess.TimeoutExpired as error:
                 raise SuiteError(f"the suite did not end within {TIMEOUT_S} s") from error
-        return done.returncode, log.read_text("utf-8", "replace")
+        tests = _outcomes(record)
+        if done.returncode not in COMPLETE or (done.returncode != NO_TESTS and not tests):
+            output = _tail(log.read_text("utf-8", "replace"))
+            raise SuiteError(f"the suite ended with exit code {done.returncode}:\n{output}")
+        return done.returncode, tests
 
     def _coverage(self, scratch: Path) -> dict[str, Package]:
         """Return the coverage of each source file, by its path below the root."""

@@ -46,6 +46,57 @@ def test_a_repetition_tries_fewer_examples(root: Path, tmp_path: Path) -> None:
     assert runs[0].seed != runs[1].seed
 
 
+DRAWING = """
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+DRAWN = Path(__file__).with_suffix(".drawn")
+
+
+@given(st.text(), st.sampled_from(list({"a", "b", "c", "d", "e"})))
+def test_drawing(text: str, letter: str) -> None:
+    with DRAWN.open("a", encoding="utf-8") as drawn:
+        drawn.write(f"{text!a} {letter}\\n")
+
+
+def test_elsewhere() -> None:
+    import rustybt.accounting.fees
+"""
+
+
+def test_a_seed_gives_the_same_examples_to_whatever_worker(root: Path) -> None:
+    """What is drawn follows from the seed: not from order, worker, hashes or what ran before."""
+    (root / "tests" / "property" / "test_drawing.py").write_text(DRAWING, "utf-8")
+    drawn = root / "tests" / "property" / "test_drawing.drawn"
+    seen = []
+    for seed, processes in ((1, 0), (1, 2), (2, 0)):
+        Suite(root, processes=processes).run(seed, coverage=False)
+        seen.append(drawn.read_text("utf-8"))
+        drawn.unlink()
+    assert seen[0].count("\n") >= 100
+    assert seen[1] == seen[0]
+    assert seen[2] != seen[0]
+
+
+def test_property_tests_cover_nothing(root: Path) -> None:
+    """Coverage is what the other tests reach: property tests run unwatched."""
+    fees = root / "rustybt" / "accounting" / "fees.py"
+    fees.write_text(
+        fees.read_text("utf-8") + "\n\ndef unreached() -> int:\n    return 1\n", "utf-8"
+    )
+    (root / "tests" / "property" / "test_reaching.py").write_text(
+        "from rustybt.accounting import fees\n\n\n"
+        "def test_reaching() -> None:\n    assert fees.unreached() == 1\n",
+        "utf-8",
+    )
+    run, coverage = Suite(root, processes=0).run(1, coverage=True)
+    assert {test.outcome for test in run.tests} == {"passed"}
+    measured = coverage["rustybt/accounting/fees.py"]
+    assert measured.lines - measured.lines_covered == 1
+
+
 def test_a_changed_tree_is_run_again_and_failures_are_told(root: Path, tmp_path: Path) -> None:
     """Another tree has a record of its own, with each way in which a test can end."""
     (root / UNIT).write_text(

@@ -234,7 +234,7 @@ def test_what_cannot_be_compared_does_not_stay(change: dict[str, Any]) -> None:
 def test_every_engine_has_its_script_and_pins() -> None:
     """Releases are pinned, names are used once, and every script is there."""
     assert [peer.name for peer in OURS] == [CALLBACK, SIGNALS]
-    assert len({peer.name for peer in PEERS}) == len(PEERS) == 9
+    assert len({peer.name for peer in PEERS}) == len(PEERS) == 10
     for peer in PEERS:
         assert (ENGINES / peer.script).is_file()
         assert all("==" in package for package in peer.packages)
