@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from rustybt.cli import (
+    audit,
     backtest,
     benchmark,
     catalog,
@@ -12,6 +13,7 @@ from rustybt.cli import (
     credentials,
     data,
     dividends,
+    exchange,
     home,
     keys,
     sweep,
@@ -37,6 +39,9 @@ app.command("backtest")(backtest.backtest)
 app.command("check-lookahead")(backtest.lookahead)
 app.command("sweep")(sweep.sweep)
 app.command("benchmark")(benchmark.benchmark)
+app.command("practice-exchange")(exchange.practice_exchange)
+app.command("verify-audit")(audit.verify)
+app.command("export-audit")(audit.export)
 
 _credentials = typer.Typer(help="Look at stored credentials, never at their values.")
 _credentials.command("list")(credentials.list_)

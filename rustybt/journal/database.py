@@ -79,13 +79,13 @@ def problems_of(engine: Engine) -> Iterator[None]:
     """Raise what the database of *engine* or the system refuses as a `JournalError`."""
     try:
         yield
-    except (*database_errors(engine), OSError) as error:
+    except database_errors(engine) as error:
         raise refusal(engine.url, error) from error
 
 
 def database_errors(engine: Engine) -> tuple[type[Exception], ...]:
-    """Return what *engine* and its raw connections raise."""
-    return (SQLAlchemyError, engine.dialect.loaded_dbapi.Error)
+    """Return what *engine*, its raw connections and the files beside them raise."""
+    return (SQLAlchemyError, engine.dialect.loaded_dbapi.Error, OSError)
 
 
 def refusal(where: URL, error: BaseException) -> JournalError:
