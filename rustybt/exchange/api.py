@@ -43,12 +43,13 @@ class ApiRequest(Struct, frozen=True, kw_only=True):
 
 
 class Endpoint(NamedTuple):
-    """How to answer, whether only to a signed request, and what it weighs."""
+    """How to answer, whether only to a signed request or a known key, and what it weighs."""
 
     answer: Callable[[Api, ApiRequest], Any]
     signed: bool
     weight: int = 1
     is_order: bool = False
+    keyed: bool = False
 
 
 class Api:

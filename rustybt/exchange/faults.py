@@ -33,9 +33,9 @@ class FaultKind(StrEnum):
     DELAY_REPLY = "delay_reply"
     """It is done at once and answered after *delay* seconds: events overtake the answer."""
     ERROR = "error"
-    """The answer is *status*, *code* and *message*; it was done if *applied*."""
+    """The answer is *status*, *code* and *message*; it was done only if *applied*."""
     UNKNOWN_OUTCOME = "unknown_outcome"
-    """The answer is 504 with code -1007; it was done if *applied*."""
+    """The answer is 504 with code -1007; it was done unless *applied* is false."""
     RATE_LIMIT = "rate_limit"
     """429 with *retry_after*; nothing was done."""
     BAN = "ban"
@@ -62,6 +62,9 @@ class FaultKind(StrEnum):
     """The event is sent after the next one."""
 
 
+_INSTEAD: Final = frozenset(
+    {FaultKind.DROP_REQUEST, FaultKind.RATE_LIMIT, FaultKind.BAN, FaultKind.NOT_FOUND}
+)
 EVENT_KINDS: Final = frozenset(
     {
         FaultKind.DROP_EVENT,
@@ -94,7 +97,7 @@ class Fault(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     code: int = -1000
     message: str = "An unknown error occurred while processing the request."
     retry_after: int = 1
-    applied: bool = True
+    applied: bool | None = None
     bars: int = 1
 
     def __post_init__(self) -> None:
@@ -111,6 +114,15 @@ class Fault(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             wrong.append(f"status is {self.status}, not one of an error")
         if wrong:
             raise ExchangeError(f"fault {self.kind}: {'; '.join(wrong)}")
+
+    @property
+    def prevents(self) -> bool:
+        """Whether what was asked is not done."""
+        if self.kind is FaultKind.ERROR:
+            return not self.applied
+        return self.kind in _INSTEAD or (
+            self.kind is FaultKind.UNKNOWN_OUTCOME and self.applied is False
+        )
 
 
 class Call(Struct, frozen=True, kw_only=True):
