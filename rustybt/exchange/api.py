@@ -78,10 +78,6 @@ class Api:
 
     # Public
 
-    def ping(self, _: ApiRequest) -> Any:
-        """Answer."""
-        return {}
-
     def time(self, request: ApiRequest) -> Any:
         """Return the venue's clock."""
         return {"serverTime": milliseconds(request.clock)}
@@ -458,7 +454,7 @@ def _public_trade(bar: Bar, number: int) -> wire.Json:
 
 
 ENDPOINTS: Final[Mapping[tuple[str, str], Endpoint]] = {
-    ("GET", "ping"): Endpoint(Api.ping, signed=False),
+    ("GET", "ping"): Endpoint(lambda _, __: {}, signed=False),
     ("GET", "time"): Endpoint(Api.time, signed=False),
     ("GET", "exchangeInfo"): Endpoint(Api.exchange_info, signed=False, weight=20),
     ("GET", "ticker/24hr"): Endpoint(Api.ticker, signed=False, weight=2),
