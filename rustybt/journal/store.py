@@ -42,6 +42,7 @@ class Journal:
     def __init__(
         self,
         engine: Engine,
+        writer: Writer,
         *,
         session: str,
         clock: Callable[[], datetime],
@@ -60,7 +61,7 @@ class Journal:
         self._pending: list[Record] = []
         self._failure: str | None = None
         self._chaining, self._writing = threading.Lock(), threading.Lock()
-        self._writer = Writer(engine)
+        self._writer = writer
         self._last = self._committed = self._read_last()
 
     @classmethod
@@ -87,9 +88,14 @@ class Journal:
         if not session or "\0" in session:
             raise JournalError(f"{session!r} is no name of a session", expected="some text")
         engine = open_database(url, readonly=readonly, patience=patience)
-        try:
+        with contextlib.ExitStack() as on_failure:
+            on_failure.callback(engine.dispose)
+            with problems_of(engine):
+                writer = Writer(engine)
+            on_failure.callback(writer.close)
             journal = cls(
                 engine,
+                writer,
                 session=session,
                 clock=clock,
                 key=key,
@@ -97,9 +103,7 @@ class Journal:
                 heads=HeadStore(engine, heads),
             )
             journal._refuse_cut()
-        except BaseException:
-            engine.dispose()
-            raise
+            on_failure.pop_all()
         return journal
 
     @property
