@@ -58,18 +58,32 @@ class Writer:
         lease of *fence* has another token, and the driver's errors. Nothing is written then, except
         where a server was lost while it committed: only reading tells.
         """
-        try:
+        with self._whole_or_not():
             self._begin()
             self._refuse_others(after)
             if fence is not None:
                 self._refuse_lost(fence)
             self._cursor.executemany(self._insert, [astuple(record) for record in group])
             self._connection.commit()
-        except BaseException:
-            # the first error is the one to tell of
-            with contextlib.suppress(Exception):
-                self._connection.rollback()
-            raise
+
+    def restore(self, groups: Iterator[list[Record]]) -> Head:
+        """Write all *groups* into an empty journal, whole or not at all; return the last's head.
+
+        Raise `JournalError` if the journal holds records, and what *groups* raise.
+        """
+        head = Head(sequence=0, own=GENESIS)
+        with self._whole_or_not():
+            self._begin()
+            self._cursor.execute(_HEAD)
+            if self._cursor.fetchone() is not None:
+                raise JournalError(
+                    "the journal to restore into holds records", expected="an empty database"
+                )
+            for group in groups:
+                self._cursor.executemany(self._insert, [astuple(record) for record in group])
+                head = Head(sequence=group[-1].sequence, own=group[-1].own)
+            self._connection.commit()
+        return head
 
     def last(self) -> Record | None:
         """Return the last record that is on disk."""
@@ -80,7 +94,18 @@ class Writer:
 
     def close(self) -> None:
         """Give the connection back."""
+        self._cursor.close()  # SQLite keeps a file open as long as a statement of it is
         self._connection.close()
+
+    @contextlib.contextmanager
+    def _whole_or_not(self) -> Iterator[None]:
+        """Take back what was done if anything fails; the first error is the one to tell of."""
+        try:
+            yield
+        except BaseException:
+            with contextlib.suppress(Exception):
+                self._connection.rollback()
+            raise
 
     def _begin(self) -> None:
         if self._sqlite:  # the other begins by itself
