@@ -122,6 +122,7 @@ class Sockets:
                     listener.streams.add(name)
                 else:
                     listener.raw.add(account)
+            self._server.hub.subscribed.set()
         elif method == "UNSUBSCRIBE":
             listener.streams.difference_update(names)
         elif method == "LIST_SUBSCRIPTIONS":
@@ -141,6 +142,7 @@ class Sockets:
         if method == "userDataStream.subscribe.signature":
             listener.accounts[self._subscriptions] = self._signer(params)
             self._subscriptions += 1
+            self._server.hub.subscribed.set()
             return {"status": 200, "result": {"subscriptionId": self._subscriptions - 1}}
         if method == "userDataStream.unsubscribe":
             listener.accounts.clear()

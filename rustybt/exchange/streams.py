@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -45,7 +46,10 @@ class Listener:
 
 
 class Hub:
-    """Tells the listeners what happens. *later* calls a function after so many seconds."""
+    """Tells the listeners what happens. *later* calls a function after so many seconds.
+
+    :attr:`subscribed` is set whenever somebody subscribes to anything: clear it and wait for it.
+    """
 
     def __init__(
         self,
@@ -54,6 +58,7 @@ class Hub:
         later: Callable[[float, Callable[[], None]], object],
     ) -> None:
         self.listeners: set[Listener] = set()
+        self.subscribed = asyncio.Event()
         self._venue = venue
         self._faults = faults
         self._later = later
