@@ -28,36 +28,37 @@ from rustybt.cli.market import (
     UntilOption,
     abroad,
     held_on,
-    read_files,
     read_market,
 )
 from rustybt.cli.options import JsonOption
 from rustybt.cli.output import emit_json, say, table
+from rustybt.cli.simulation import (
+    CASH,
+    CURRENCY,
+    FILL,
+    FREE,
+    LOT,
+    CashOption,
+    CommissionOption,
+    CurrencyOption,
+    FillOption,
+    LotOption,
+    NameOption,
+    Simulation,
+    SlippageOption,
+    StrategyOption,
+    simulated,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    import polars as pl
-
     from rustybt.engine import Result
     from rustybt.strategy import Strategy
 
-StrategyOption = Annotated[
-    Path, typer.Option("--strategy", help="A Python file with one strategy.", show_default=False)
-]
-DataOption = Annotated[
-    list[Path],
-    typer.Option("--data", help="A CSV or Parquet file of bars; may be repeated, one a symbol."),
-]
-NameOption = Annotated[
-    str | None, typer.Option("--name", help="The strategy's class, if the file has several.")
-]
 ParameterOption = Annotated[
     list[str] | None,
     typer.Option("--param", help="Set a parameter of the strategy: fast=10. May be repeated."),
-]
-SymbolOption = Annotated[
-    str | None, typer.Option(help="The symbol of a file without that column [its name].")
 ]
 
 
@@ -77,16 +78,12 @@ def backtest(
     margin_call: MarginCallOption = None,
     initial_margin: InitialMarginOption = "1",
     maintenance_margin: MaintenanceMarginOption = None,
-    cash: Annotated[str, typer.Option(help="Cash at the beginning.")] = "100000",
-    currency: Annotated[str, typer.Option(help="What prices are in.")] = "USD",
-    commission_bps: Annotated[
-        str, typer.Option(help="Commission in basis points of notional.")
-    ] = "0",
-    slippage_bps: Annotated[str, typer.Option(help="Slippage in basis points of price.")] = "0",
-    fill: Annotated[
-        str, typer.Option(help="When orders trade: next_open, same_close or intrabar.")
-    ] = "next_open",
-    lot: Annotated[str, typer.Option(help="The smallest step of quantities.")] = "0.00000001",
+    cash: CashOption = CASH,
+    currency: CurrencyOption = CURRENCY,
+    commission_bps: CommissionOption = FREE,
+    slippage_bps: SlippageOption = FREE,
+    fill: FillOption = FILL,
+    lot: LotOption = LOT,
     quote: QuotesOption = None,
     rates: RatesOption = None,
     output: Annotated[
@@ -101,52 +98,64 @@ def backtest(
     The bars come from files (--data) or from a catalog (--catalog, as fetch-data fills it).
     """
     from rustybt.engine import Backtest
-    from rustybt.execution import BasisPointCommission, BasisPointSlippage, NoSlippage
-    from rustybt.model import decimal
 
     if output is not None:
         require_new(output)
     wanted = _load(strategy, name, param)
-    market = Market(data or [], catalog, symbol or [], since, until, interval)
-    bars = read_market(market)
+    bars = read_market(Market(data or [], catalog, symbol or [], since, until, interval))
     held = Terms(
         actions, borrow or [], funding or [], margin_call, initial_margin, maintenance_margin
     )
-    terms = held_on(held)
-    slippage = decimal(slippage_bps, "--slippage-bps")
+    account = Simulation(cash, currency, commission_bps, slippage_bps, fill, lot)
+    terms = held_on(held) | simulated(account) | abroad(quote or [], rates or [])
     with _progress(quiet=json) as progress:
-        result = Backtest(
-            wanted,
-            bars,
-            cash=cash,
-            currency=currency,
-            lot=lot,
-            fill=fill,
-            commission=BasisPointCommission(decimal(commission_bps, "--commission-bps")),
-            slippage=BasisPointSlippage(slippage) if slippage else NoSlippage(),
-            progress=progress,
-            **terms,
-            **abroad(quote or [], rates or []),
-        ).run()
+        result = Backtest(wanted, bars, progress=progress, **terms).run()
     files = [] if output is None else write_new(output, lambda made: _files(result, made))
     _report(result, files, json=json)
 
 
 def lookahead(
     strategy: StrategyOption,
-    data: DataOption,
+    data: FilesOption = None,
     name: NameOption = None,
     param: ParameterOption = None,
-    symbol: SymbolOption = None,
+    catalog: CatalogOption = None,
+    symbol: SymbolsOption = None,
+    since: FromOption = None,
+    until: UntilOption = None,
+    interval: IntervalOption = "1d",
+    actions: ActionsOption = None,
+    borrow: BorrowOption = None,
+    funding: FundingOption = None,
+    margin_call: MarginCallOption = None,
+    initial_margin: InitialMarginOption = "1",
+    maintenance_margin: MaintenanceMarginOption = None,
+    cash: CashOption = CASH,
+    currency: CurrencyOption = CURRENCY,
+    commission_bps: CommissionOption = FREE,
+    slippage_bps: SlippageOption = FREE,
+    fill: FillOption = FILL,
+    lot: LotOption = LOT,
     cuts: Annotated[int, typer.Option(min=1, help="How many prefixes to try.")] = 50,
     *,
     json: JsonOption = False,
 ) -> None:
-    """Find out whether a strategy's decisions depend on bars that had not happened yet."""
+    """Find out whether a strategy's decisions depend on bars that had not happened yet.
+
+    Give it what the backtest is given: decisions may rest on cash and on what is held.
+    """
     from rustybt.engine.lookahead import find_lookahead
 
+    held = Terms(
+        actions, borrow or [], funding or [], margin_call, initial_margin, maintenance_margin
+    )
+    account = Simulation(cash, currency, commission_bps, slippage_bps, fill, lot)
     report = find_lookahead(
-        lambda: _load(strategy, name, param), read_data(data, symbol), cuts=cuts
+        lambda: _load(strategy, name, param),
+        read_market(Market(data or [], catalog, symbol or [], since, until, interval)),
+        cuts=cuts,
+        **held_on(held),
+        **simulated(account),
     )
     if json:
         emit_json(
@@ -179,11 +188,6 @@ def _load(path: Path, name: str | None, parameters: Sequence[str] | None) -> Str
             )
         given[key.strip()] = value.strip()
     return load_strategy(path, name)(**given)
-
-
-def read_data(paths: Sequence[Path], symbol: str | None) -> dict[str, pl.DataFrame] | pl.DataFrame:
-    """Return the bars in all files, by symbol."""
-    return read_files(paths, symbol)
 
 
 def require_new(folder: Path) -> None:

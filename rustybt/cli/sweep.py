@@ -9,17 +9,44 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rustybt.cli.backtest import (
-    DataOption,
-    NameOption,
-    StrategyOption,
-    SymbolOption,
-    read_data,
-    require_new,
-    write_new,
+from rustybt.cli.backtest import require_new, write_new
+from rustybt.cli.market import (
+    ActionsOption,
+    BorrowOption,
+    CatalogOption,
+    FilesOption,
+    FromOption,
+    FundingOption,
+    InitialMarginOption,
+    IntervalOption,
+    MaintenanceMarginOption,
+    MarginCallOption,
+    Market,
+    SymbolsOption,
+    Terms,
+    UntilOption,
+    held_on,
+    read_market,
 )
 from rustybt.cli.options import JsonOption
 from rustybt.cli.output import emit_json, say, table, warn
+from rustybt.cli.simulation import (
+    CASH,
+    CURRENCY,
+    FILL,
+    FREE,
+    LOT,
+    CashOption,
+    CommissionOption,
+    CurrencyOption,
+    FillOption,
+    LotOption,
+    NameOption,
+    Simulation,
+    SlippageOption,
+    StrategyOption,
+    simulated,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -40,13 +67,13 @@ _SHOWN = (
 
 def sweep(
     strategy: StrategyOption,
-    data: DataOption,
     parameter: Annotated[
         list[str],
         typer.Option(
             help="Values of a parameter: fast=5:50:5 (both ends in it), slow=20,50,100; repeat it."
         ),
     ],
+    data: FilesOption = None,
     where: Annotated[
         list[str] | None,
         typer.Option(help="Keep only combinations for which this holds: 'fast < slow'; repeat it."),
@@ -74,17 +101,23 @@ def sweep(
         typer.Option(help="Keep results in this file; run only what is missing in it."),
     ] = None,
     name: NameOption = None,
-    symbol: SymbolOption = None,
-    cash: Annotated[str, typer.Option(help="Cash at the beginning.")] = "100000",
-    currency: Annotated[str, typer.Option(help="What prices are in.")] = "USD",
-    commission_bps: Annotated[
-        str, typer.Option(help="Commission in basis points of notional.")
-    ] = "0",
-    slippage_bps: Annotated[str, typer.Option(help="Slippage in basis points of price.")] = "0",
-    fill: Annotated[
-        str, typer.Option(help="When orders trade: next_open, same_close or intrabar.")
-    ] = "next_open",
-    lot: Annotated[str, typer.Option(help="The smallest step of quantities.")] = "0.00000001",
+    catalog: CatalogOption = None,
+    symbol: SymbolsOption = None,
+    since: FromOption = None,
+    until: UntilOption = None,
+    interval: IntervalOption = "1d",
+    actions: ActionsOption = None,
+    borrow: BorrowOption = None,
+    funding: FundingOption = None,
+    margin_call: MarginCallOption = None,
+    initial_margin: InitialMarginOption = "1",
+    maintenance_margin: MaintenanceMarginOption = None,
+    cash: CashOption = CASH,
+    currency: CurrencyOption = CURRENCY,
+    commission_bps: CommissionOption = FREE,
+    slippage_bps: SlippageOption = FREE,
+    fill: FillOption = FILL,
+    lot: LotOption = LOT,
     top: Annotated[int, typer.Option(min=1, help="How many of the best to print.")] = 10,
     output: Annotated[
         Path | None,
@@ -93,20 +126,27 @@ def sweep(
     *,
     json: JsonOption = False,
 ) -> None:
-    """Run a strategy with many combinations of its parameters and rank them."""
+    """Run a strategy with many combinations of its parameters and rank them.
+
+    The bars come from files (--data) or from a catalog (--catalog, as fetch-data fills it).
+    """
     from rustybt.engine.errors import BacktestError
     from rustybt.engine.sweep import Sweep
-    from rustybt.execution import BasisPointCommission, BasisPointSlippage, NoSlippage
-    from rustybt.model import decimal
     from rustybt.strategy import load_strategy
 
     if output is not None:
         require_new(output)
-    slippage = decimal(slippage_bps, "--slippage-bps")
+    kind = load_strategy(strategy, name)
+    bars = read_market(Market(data or [], catalog, symbol or [], since, until, interval))
+    held = Terms(
+        actions, borrow or [], funding or [], margin_call, initial_margin, maintenance_margin
+    )
+    account = Simulation(cash, currency, commission_bps, slippage_bps, fill, lot)
+    terms = held_on(held) | simulated(account)
     with _progress(quiet=json) as progress:
         result = Sweep(
-            load_strategy(strategy, name),
-            read_data(data, symbol),
+            kind,
+            bars,
             _values(parameter),
             where=where or (),
             walk_forward=walk_forward,
@@ -115,12 +155,7 @@ def sweep(
             dask=dask,
             state=state,
             progress=progress,
-            cash=cash,
-            currency=currency,
-            lot=lot,
-            fill=fill,
-            commission=BasisPointCommission(decimal(commission_bps, "--commission-bps")),
-            slippage=BasisPointSlippage(slippage) if slippage else NoSlippage(),
+            **terms,
         ).run()
     if result.failed and not result.ranked:
         raise BacktestError(f"all {len(result.failed)} runs failed: {result.failed[0].error}")

@@ -7,7 +7,7 @@ on prefixes of the data, and their decisions are compared with those of the whol
 from __future__ import annotations
 
 from itertools import zip_longest
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, Unpack
 
 import numpy as np
 import polars as pl
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from rustybt.engine.intake import Frames
+    from rustybt.engine.sweep.task import Options
 
 Decision = tuple[int, str, str]
 """After which bar (its start), the symbol, the order."""
@@ -73,13 +74,19 @@ class LookaheadReport(NamedTuple):
 
 
 def find_lookahead(
-    make: Callable[[], Strategy], data: Frames, *, cuts: int = 50, seed: int = 0
+    make: Callable[[], Strategy],
+    data: Frames,
+    *,
+    cuts: int = 50,
+    seed: int = 0,
+    **options: Unpack[Options],
 ) -> LookaheadReport:
     """Compare what strategies that *make* returns decide on prefixes of *data* and on all of it.
 
     A strategy with signals is compared target by target, at every row of every prefix; one without
     by its orders. *cuts* is how many prefixes are tried, spread over the data and always with the
-    shortest and the longest; few rows are tried one by one. Raise
+    shortest and the longest; few rows are tried one by one. *options* are those of the backtest in
+    which orders are compared. Raise
     :class:`~rustybt.engine.errors.BacktestError` if there was no decision to compare: that is no
     sign of innocence.
     """
@@ -96,8 +103,11 @@ def find_lookahead(
     first = int(np.searchsorted(times, begun))
     ends = [first + end for end in _ends(times.size - first, cuts, seed)]
     strategy = make()
-    compare = _signals if type(strategy).signals is not Strategy.signals else _orders
-    decisions, leaks = compare(make, bars, [int(times[end]) for end in ends])
+    known_until = [int(times[end]) for end in ends]
+    if type(strategy).signals is not Strategy.signals:
+        decisions, leaks = _signals(make, bars, known_until)
+    else:
+        decisions, leaks = _orders(make, bars, known_until, options)
     if not decisions:
         raise BacktestError(
             f"{type(strategy).__name__} decided nothing on {times.size} instants: nothing to check",
@@ -153,18 +163,21 @@ def _signals(
 
 
 def _orders(
-    make: Callable[[], Strategy], bars: Mapping[str, pl.DataFrame], ends: Sequence[int]
+    make: Callable[[], Strategy],
+    bars: Mapping[str, pl.DataFrame],
+    ends: Sequence[int],
+    options: Options,
 ) -> tuple[int, tuple[Leak, ...]]:
     """Compare orders; return how many there were and the leaks."""
-    interval = Tape(take_in(bars, signed=frozenset(bars))).interval
-    whole = Backtest(make(), bars, interval=interval).decisions()
+    given: Options = {"interval": Tape(take_in(bars, signed=frozenset(bars))).interval, **options}
+    whole = Backtest(make(), bars, **given).decisions()
     leaks = []
     for end in ends:
         known = {
             symbol: frame.filter(pl.col("timestamp").cast(pl.Int64) <= end)
             for symbol, frame in bars.items()
         }
-        part = Backtest(make(), known, interval=interval).decisions()
+        part = Backtest(make(), known, **given).decisions()
         upto = [decision for decision in whole if decision[0] <= end]
         leak = _first_difference(part, upto, end)
         leaks += [leak] if leak is not None else []

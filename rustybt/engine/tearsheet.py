@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import polars as pl
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from rustybt.engine.charts import Mark, line_chart, monthly_returns
 from rustybt.engine.frames import digits
+from rustybt.engine.pages import page_environment
 
 if TYPE_CHECKING:
     from rustybt.engine.result import Result
@@ -41,13 +41,7 @@ _NAMES: Final = {
 
 def tear_sheet(result: Result) -> str:
     """Return the tear sheet of *result* as HTML."""
-    environment = Environment(
-        loader=PackageLoader("rustybt.engine", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = page_environment()
     environment.filters["percent"] = lambda value: f"{value:.1%}"
     environment.filters["digits"] = digits
     summary = result.summary()

@@ -51,9 +51,9 @@ def cli(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Cli:
     strategy = tmp_path / "hold.py"
     strategy.write_text(STRATEGY)
 
-    def call(*arguments: object) -> Printed:
+    def call(*arguments: object, command: str = "backtest") -> Printed:
         capsys.readouterr()
-        code = run(["backtest", "--strategy", str(strategy), *map(str, arguments)])
+        code = run([command, "--strategy", str(strategy), *map(str, arguments)])
         printed = capsys.readouterr()
         return Printed(code, printed.out, printed.err)
 
@@ -152,6 +152,46 @@ def test_actions_come_from_a_file(cli: Cli, file: Path, tmp_path: Path) -> None:
     ).write_parquet(whole)
     again = cli("--data", file, "--actions", whole, "--json")
     assert again.json["final_equity"] == "100005"
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_sweep_is_given_what_a_backtest_is(
+    cli: Cli, catalog: Path, tmp_path: Path, processes: int
+) -> None:
+    """Catalog, days, actions, borrow and margins: each row is that backtest, in any process."""
+    table = tmp_path / "actions.csv"
+    table.write_text(
+        "symbol,timestamp,kind,amount\nACME,2024-01-03,dividend,0.50\nACME,2024-01-04,split,2:1\n"
+    )
+    held = ("--actions", table, "--borrow", "0.365", "--margin-call", "liquidate")
+    margins = ("--initial-margin", "0.5", "--maintenance-margin", "0.25")
+    market = ("--catalog", catalog, "--symbol", "ACME", "--from", "2024-01-01")
+    given = (*market, *held, *margins, "--commission-bps", 10, "--json")
+    units = ("--parameter", "units=-7,5,9", "--processes", processes)
+    swept = cli(*given, *units, command="sweep")
+    assert swept.code == 0, swept.err
+    rows = swept.json["ranking"]
+    assert isinstance(rows, list)
+    assert len(rows) == 3
+    for row in rows:
+        alone = cli(*given, "--param", f"units={row['parameters']['units']}").json
+        assert alone["income"] != "0"
+        for figure in ("final_equity", "fees", "fills"):
+            assert row[figure] == alone[figure], figure
+
+
+def test_lookahead_is_looked_for_in_a_catalog(cli: Cli, catalog: Path, tmp_path: Path) -> None:
+    """With the same terms: a strategy that cannot pay for anything decides otherwise."""
+    printed = cli("--catalog", catalog, "--cash", "5000", "--json", command="check-lookahead")
+    assert printed.code == 0, printed.err
+    assert printed.json["clean"] is True
+    assert printed.json["decisions"] == 2
+    both = cli("--catalog", catalog, "--data", tmp_path, command="check-lookahead")
+    assert both.code == 2
+    assert "name either files" in both.err
+    wrong = cli("--catalog", catalog, "--cash", "-1", command="check-lookahead")
+    assert wrong.code == 1
+    assert "cash" in wrong.err
 
 
 def test_holding_costs_and_margins_are_options(cli: Cli, file: Path) -> None:

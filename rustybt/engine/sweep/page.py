@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from rustybt.engine.charts import line_chart
+from rustybt.engine.pages import page_environment
 from rustybt.engine.sweep.heatmap import heat_maps
 
 if TYPE_CHECKING:
@@ -27,13 +26,7 @@ _COLUMNS: Final = {
 
 def page(result: SweepResult) -> str:
     """Return the page of *result* as HTML."""
-    environment = Environment(
-        loader=PackageLoader("rustybt.engine", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = page_environment()
     environment.filters["day"] = lambda time: f"{time:%Y-%m-%d}"
     environment.filters["figure"] = shown
     path = result.out_of_sample

@@ -9,6 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol, Self, Unpack
 
+from rustybt.engine.actions import read_actions
 from rustybt.engine.backtest import Backtest
 from rustybt.engine.intake import take_in
 from rustybt.engine.sweep.errors import SweepError
@@ -63,8 +64,8 @@ class Sweep:
     same sweep does only what is missing. *progress* is told tasks done and tasks in all.
 
     *options* are those of :class:`~rustybt.engine.backtest.Backtest`: cash, commission, slippage,
-    fill, rules, instruments, currency, lot, limits, interval, periods, costs, margin; *symbol* is
-    what bars are called that do not say.
+    fill, rules, instruments, currency, lot, limits, interval, periods, actions, costs, margin,
+    margins; *symbol* is what bars are called that do not say.
 
     Raise :class:`~rustybt.engine.sweep.errors.SweepError` (and, for bars,
     :class:`~rustybt.engine.errors.BarDataError`) for what cannot be run.
@@ -99,6 +100,8 @@ class Sweep:
         signed = frozenset(name for name, each in instruments.items() if each.is_margined)
         self._bars = take_in(data, signed=signed, name=symbol)
         self._bench = Workbench(kind, self._bars, options)
+        actions = options.get("actions")
+        self._actions = () if actions is None else read_actions(actions)
         if isinstance(walk_forward, str):
             walk_forward = WalkForward.parse(walk_forward)
         self._windows = walk_forward.windows(self._bench.whole.end) if walk_forward else []
@@ -134,6 +137,7 @@ class Sweep:
         with contextlib.ExitStack() as stack:
             state = self._state(stack)
             notes = [note for each in self._bars for note in each.notes]
+            notes += self._bench.left_out(self._actions)
             notes += [] if state is None else state.notes
             runner = _Late(self._runner, stack)
             interrupted = False
@@ -217,7 +221,8 @@ class Sweep:
 
     def _digests(self) -> Inputs:
         """Return what results depend on; raise where a change of it could not be noticed."""
-        settings = repr(sorted(self._options.items()))
+        # A table's text shows some of its rows only.
+        settings = repr(sorted({**self._options, "actions": self._actions}.items()))
         if " at 0x" in settings:
             raise SweepError(
                 "the costs or limits have no text by which a change of them could be noticed",

@@ -9,6 +9,9 @@ from msgspec import Struct
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import timedelta
+    from decimal import Decimal
+
+    import polars as pl
 
     from rustybt.engine.margin import MarginPolicy
     from rustybt.engine.sweep.grid import Combination
@@ -36,6 +39,8 @@ class Options(TypedDict, total=False):
     periods: float | None
     costs: HoldingCosts | None
     margin: MarginPolicy | str | None
+    margins: tuple[Decimal, Decimal]
+    actions: pl.DataFrame | None
 
 
 class Part(NamedTuple):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from rustybt.engine.actions import place
 from rustybt.engine.curve import periods_per_year
 from rustybt.engine.intake import Bars
 from rustybt.engine.sweep.measure import Measurement
@@ -18,6 +19,7 @@ from rustybt.strategy.loader import described
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from rustybt.engine.actions import Action
     from rustybt.engine.sweep.task import Figures, Task
     from rustybt.strategy.base import Strategy
 
@@ -49,6 +51,10 @@ class Workbench:
             return Outcome(task.number, task.part, None, str(error))
         except Exception as error:  # noqa: BLE001 - the other combinations have to go on
             return Outcome(task.number, task.part, None, described(error))
+
+    def left_out(self, actions: Sequence[Action]) -> list[str]:
+        """Return notes on those of *actions* that find no bar to take effect before."""
+        return place(actions, self._tape(0, self.whole.end))[1]
 
     def _figures(self, task: Task) -> Figures:
         """Run *task* and return its figures."""

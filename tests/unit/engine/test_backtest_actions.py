@@ -390,10 +390,9 @@ def test_integers_and_decimals_are_amounts() -> None:
 
 
 def test_a_sweep_refuses_what_it_does_not_count() -> None:
-    """Rather than rank combinations as if there were no dividends."""
-    table = actions(("X", START, "dividend", "1"))
-    with pytest.raises(SweepError, match="a sweep does not take actions, rates"):
-        Sweep(Hold, flat("1", "1"), {"units": [1, 2]}, actions=table, rates={})  # type: ignore[call-arg]  # what is refused
+    """Rather than rank combinations as if everything were quoted in one currency."""
+    with pytest.raises(SweepError, match="a sweep does not take quotes, rates"):
+        Sweep(Hold, flat("1", "1"), {"units": [1, 2]}, quotes={}, rates={})  # type: ignore[call-arg]  # what is refused
 
 
 class Hold(Strategy):

@@ -12,6 +12,7 @@ import pytest
 
 from rustybt.accounting import performance
 from rustybt.engine import Backtest, BarDataError
+from rustybt.engine.errors import ActionError
 from rustybt.engine.sweep import Sweep, SweepError, SweepResult, SweepStateError
 from rustybt.engine.sweep.measure import ratios
 from rustybt.engine.sweep.run import quickest
@@ -144,6 +145,51 @@ def test_what_holding_costs_is_in_every_row() -> None:
     later = [fill for fill in alone.fills if fill.time >= row["test_start"]]
     assert Decimal(row["fees"]) == sum(fill.fee for fill in later)
     assert row["fills"] == len(later)
+
+
+def actions(*rows: tuple[str, int, str, str]) -> pl.DataFrame:
+    """Return actions: symbol, day from the first bar on, kind, amount."""
+    first = datetime(2020, 1, 1, tzinfo=UTC)
+    return pl.DataFrame(
+        [(symbol, first + timedelta(days=day), kind, amount) for symbol, day, kind, amount in rows],
+        schema=["symbol", "timestamp", "kind", "amount"],
+        orient="row",
+    )
+
+
+@pytest.mark.parametrize("kind", [Signals, Bars])
+def test_dividends_and_splits_are_in_every_row(kind: type[Strategy]) -> None:
+    """Actions and margins reach each run; a part of the bars takes those of its own."""
+    data = {"A": walk(1), "B": walk(2)}
+    table = actions(
+        *(("A", day, "dividend", "0.75") for day in range(20, 300, 9)),
+        *(("B", day, "split", ratio) for day, ratio in ((60, "2"), (150, "3:2"), (250, "0.1"))),
+        ("A", 900, "dividend", "1"),
+    )
+    grid = {"fast": "2:3", "slow": "6:9:3"}
+    half = Decimal("0.5")
+    options = {"commission": TEN, "actions": table, "margin": "liquidate", "margins": (half, half)}
+    swept = Sweep(kind, data, grid, processes=1, **options).run()  # type: ignore[arg-type]  # mixed
+    tested = Sweep(kind, data, grid, processes=1, walk_forward="200/100", **options).run()  # type: ignore[arg-type]  # mixed
+
+    assert swept.notes == ("A: 1 corporate actions after its last bar were left out",)
+    plain = Sweep(kind, data, grid, processes=1, commission=TEN).run()
+    assert set(swept.frame["final_equity"]).isdisjoint(plain.frame["final_equity"])
+    for row in swept.frame.to_dicts():
+        alone = Backtest(kind(fast=row["fast"], slow=row["slow"]), data, **options).run()  # type: ignore[arg-type]  # mixed
+        assert alone.entries
+        assert Decimal(row["final_equity"]) == alone.final_equity
+        assert Decimal(row["fees"]) == alone.fees
+        assert (row["fills"], row["trades"]) == (len(alone.fills), len(alone.trades))
+    (row,) = tested.window_frame.to_dicts()
+    alone = Backtest(kind(fast=row["fast"], slow=row["slow"]), data, **options).run()  # type: ignore[arg-type]  # mixed
+    assert Decimal(row["final_equity"]) == alone.final_equity
+
+
+def test_actions_that_are_none_are_refused_before_any_run() -> None:
+    """What is wrong with a table is said once, not by every combination."""
+    with pytest.raises(ActionError, match="kind 'gift'"):
+        Sweep(Signals, walk(1), GRID, actions=actions(("ASSET", 5, "gift", "1")))
 
 
 def test_a_sweep_says_what_is_best() -> None:
@@ -393,6 +439,7 @@ def test_walk_forward_results_are_kept_as_well(tmp_path: Path) -> None:
         ({"strategy": Failing}, "strategy"),
         ({"commission": TEN}, "settings"),
         ({"cash": "50000"}, "settings"),
+        ({"actions": actions(*(("ASSET", d, "dividend", "1") for d in range(90)))}, "settings"),
     ],
 )
 def test_other_inputs_begin_anew_and_say_so(
@@ -407,6 +454,17 @@ def test_other_inputs_begin_anew_and_say_so(
     assert changed.reused == 0
     assert f"begun anew: changed since the last run: {named}" in changed.notes
     assert back.reused == 9
+
+
+def test_another_row_in_the_middle_of_the_actions_begins_anew(tmp_path: Path) -> None:
+    """A long table is told from another one by all of its rows."""
+    days = [(day, "1") for day in range(90)]
+    path = tmp_path / "state"
+    kept(path, actions=actions(*(("ASSET", day, "dividend", each) for day, each in days)))
+    days[45] = (45, "2")
+    changed = kept(path, actions=actions(*(("ASSET", day, "dividend", each) for day, each in days)))
+
+    assert changed.reused == 0
 
 
 def test_a_changed_file_begins_anew(tmp_path: Path) -> None:
