@@ -132,7 +132,7 @@ class Writer:
 def record_of(row: Sequence[Any]) -> Record:
     """Return the record of a *row*; raise `JournalError` if its columns hold other types."""
     sequence, micros, session, kind, payload, previous, own = row
-    if not (isinstance(session, str) and isinstance(kind, str) and isinstance(micros, int)):
+    if not (type(session) is type(kind) is str and type(payload) is bytes and type(micros) is int):
         raise JournalError(f"record {sequence} is damaged: it holds values of other types")
     return Record(
         sequence=sequence,

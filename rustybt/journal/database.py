@@ -6,6 +6,7 @@ import contextlib
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
 
 from sqlalchemy import create_engine, event
 from sqlalchemy.engine import URL, make_url
@@ -71,7 +72,10 @@ def _is_sqlite(where: URL) -> bool:
 
 def shown(url: URL) -> str:
     """Return *url* without its password."""
-    return url.set(query={}).render_as_string(hide_password=True)
+    path = url.database or ""
+    if path.startswith("file:"):  # how a file is named to SQLite
+        path = unquote(urlsplit(path).path)
+    return url.set(query={}, database=path or None).render_as_string(hide_password=True)
 
 
 @contextlib.contextmanager

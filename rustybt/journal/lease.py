@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -44,7 +44,7 @@ class Lease:
     owner: str
     token: int
     expires: datetime
-    _engine: Engine
+    _engine: Engine = field(repr=False)
 
     @classmethod
     def acquire(

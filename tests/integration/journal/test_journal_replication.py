@@ -104,23 +104,24 @@ def test_a_copy_of_another_journal_is_left_alone(tmp_path: Path) -> None:
     """A place that holds another journal's copy gets nothing, and that is said."""
     copy = tmp_path / "copy"
     copy.mkdir()
-    for name, said in (("a", None), ("b", "the copy holds record 2"), ("c", "another journal")):
-        with Journal.open(
-            f"sqlite:///{tmp_path}/{name}.db", session=name, clock=lambda: NOW
-        ) as one:
-            replicator = Replicator(one, str(copy), clock=lambda: NOW)
-            if name == "c":  # it found the place empty, before the other came
-                before = files(copy)
-                for path in copy.iterdir():
-                    path.unlink()
-                replicator.ship()
-                for file, (_, content) in before.items():
-                    (copy / file).write_bytes(content)
-                said = "the copy holds another"
-            write(one, 2)
-            problem = replicator.ship().problem
-            assert (problem is None) if said is None else (said in str(problem))
-    assert len(files(copy)) == 1
+    with named(tmp_path, "a") as one, named(tmp_path, "b") as two:
+        early = Replicator(two, str(copy), clock=lambda: NOW)
+        assert early.ship().problem is None  # it found the place empty
+        write(one, 2)
+        write(two, 2)
+        assert Replicator(one, str(copy), clock=lambda: NOW).ship().problem is None
+        before = files(copy)
+
+        assert "the copy holds another" in str(early.ship().problem)
+        late = Replicator(two, str(copy), clock=lambda: NOW).ship()
+        assert "the copy holds record 2, and it is not" in str(late.problem)
+        assert (late.shipped, late.pending) == (0, 2)
+    assert files(copy) == before
+
+
+def named(folder: Path, session: str) -> Journal:
+    """Return a journal of its own for *session*."""
+    return Journal.open(f"sqlite:///{folder}/{session}.db", session=session, clock=lambda: NOW)
 
 
 @pytest.mark.parametrize(
