@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from datetime import date
 
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 QUOTES: Final = ("USDT", "USDC", "USD", "EUR", "BTC")
 
 
@@ -105,7 +106,7 @@ def file_bars(path: Path, symbols: Sequence[str] = ()) -> list[Bar]:
         frame = taken[symbol].frame
         prices = frame if taken[symbol].exact is None else taken[symbol].exact
         assert prices is not None  # noqa: S101 - one of the two is there
-        starts = [start.replace(tzinfo=UTC) for start in frame["timestamp"].to_list()]
+        starts = [_EPOCH + timedelta(microseconds=each) for each in frame["timestamp"].to_list()]
         length = _length(path, symbol, starts)
         for start, row in zip(starts, prices.iter_rows(named=True), strict=True):
             written = {column: _written(value) for column, value in row.items()}

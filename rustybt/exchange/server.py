@@ -76,9 +76,7 @@ class PracticeServer:
         self.hub = Hub(venue, self.faults, self._later)
         self.sockets = Sockets(self)
         self.partial_candles = False
-        self._limits = RateLimits() if limits is None else limits
-        self._limiter = Limiter(self._limits, monotonic)
-        self._api = Api(venue, self._limits)
+        self.limit(RateLimits() if limits is None else limits, monotonic)
         self._clock = clock
         self._stamp = stamp
         self._tasks: set[asyncio.Task[None]] = set()
@@ -88,6 +86,11 @@ class PracticeServer:
         venue.subscribe(self.hub.on_report)
         if store is not None:
             venue.subscribe(store.on_report)
+
+    def limit(self, limits: RateLimits, monotonic: Callable[[], float] = time.monotonic) -> None:
+        """Let clients ask as often as *limits* say from now on."""
+        self._limiter = Limiter(limits, monotonic)
+        self._api = Api(self.venue, limits)
 
     # Time
 

@@ -149,15 +149,15 @@ async def running_exchange(
     *bars* (default: a year of the practice bars) are replayed by :meth:`Exchange.step`; the first
     *history* instants were shown before. The account has *balances* (default 100 000 USDT). *rules*
     are those of the matching (default: what can trade does at once, at the last close). With a
-    *state* file it goes on where the one before it ended.
+    *state* file it goes on where the one before it ended, and the same key opens it.
     """
     from rustybt.exchange.server import PracticeServer, wall_clock
     from rustybt.exchange.store import Store
 
     shown = _year() if bars is None else list(bars)
     replay = Replay(shown)
-    key = new_key() if key is None else key
     store = Store(":memory:" if state is None else state)
+    key = store.key(new_key()) if key is None else key
     kept = store.load()
     if kept is not None:
         venue = PracticeVenue.restore(kept, rules, filters=filters)

@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from rustybt.exchange.errors import ExchangeError
 from rustybt.exchange.records import Balance, FeeIn, OrderRecord, TradeRecord, Trading
+from rustybt.exchange.signing import ApiKey
 from rustybt.exchange.state import AccountState, TapeState, VenueState
 from rustybt.model.instrument import Instrument
 
@@ -113,6 +114,13 @@ class Store:
             last_order_id=last_order_id,
             last_trade_id=last_trade_id,
         )
+
+    def key(self, default: ApiKey) -> ApiKey:
+        """Return the key that opens the account in this file: the first one that it was given."""
+        run = self._database.execute
+        run("INSERT OR IGNORE INTO venue VALUES ('key', ?)", (_encode(default),))
+        (kept,) = run("SELECT value FROM venue WHERE name = 'key'").fetchone()
+        return msgspec.json.decode(kept, type=ApiKey)
 
     # Changes
 

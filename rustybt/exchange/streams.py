@@ -162,9 +162,7 @@ class Hub:
     def cut(self, *, users: bool = True, market: bool = True) -> int:
         """Close the connections of *users*, of the *market*, or all; return how many."""
         closed = [
-            listener
-            for listener in self.listeners
-            if (users if listener.hears_users else market or (users and not listener.streams))
+            listener for listener in self.listeners if (users if listener.hears_users else market)
         ]
         for listener in closed:
             listener.close()
