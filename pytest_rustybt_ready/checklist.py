@@ -90,7 +90,8 @@ class Item(Value, frozen=True, kw_only=True):
     An item with sub-items is as good as the worst of them; ``derives`` names the ids, or the
     beginnings of ids, that a derived item rests on. A signature by ``role`` holds for one commit
     only where ``lapses_with_commit``; where ``or_signed``, it stands in for a check that can only
-    say "unproven".
+    say "unproven". Items with ``four_eyes`` are signed by different people, none of whom is an
+    author of the release, for the results that they saw.
     """
 
     id: str
@@ -108,6 +109,7 @@ class Item(Value, frozen=True, kw_only=True):
     role: str = ""
     or_signed: bool = False
     lapses_with_commit: bool = False
+    four_eyes: bool = False
     derives: tuple[str, ...] = ()
 
     @property

@@ -52,6 +52,10 @@ ALONE: tuple[tuple[Callable[[Item], bool], str], ...] = (
         "lapses_with_commit is for signatures, and nobody signs this item",
     ),
     (
+        lambda item: item.four_eyes and not item.lapses_with_commit,
+        "four_eyes is for signatures that lapse with the commit, whose author may not sign",
+    ),
+    (
         lambda item: (Kind.DERIVED in item.kinds) is not bool(item.derives),
         "derives and the kind 'derived' belong together",
     ),

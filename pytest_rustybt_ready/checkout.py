@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import subprocess
+import tomllib
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from pathlib import Path
+
+COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
 def git(root: Path, *args: str) -> str | None:
@@ -26,6 +31,37 @@ def git(root: Path, *args: str) -> str | None:
 def commit(root: Path) -> str:
     """Return the checked-out commit, or an empty text outside of a repository."""
     return (git(root, "rev-parse", "--verify", "HEAD") or "").strip()
+
+
+def commit_date(root: Path, commit: str) -> datetime | None:
+    """Return when *commit* was committed, or None if the repository does not know it."""
+    if not COMMIT.fullmatch(commit):
+        return None
+    shown = git(root, "show", "--no-patch", "--format=%ct", f"{commit}^{{commit}}")
+    return datetime.fromtimestamp(int(shown.strip()), UTC) if shown else None
+
+
+def authors(root: Path, commit: str) -> tuple[str, ...]:
+    """Return the e-mail addresses of those who wrote and committed *commit*, in lower case.
+
+    They are taken as they stand in the commit and as ``.mailmap`` resolves them; trailers that
+    name co-authors count.
+    """
+    if not COMMIT.fullmatch(commit):
+        return ()
+    form = "--format=%ae%n%aE%n%ce%n%cE%n%(trailers:key=Co-authored-by,valueonly)"
+    shown = git(root, "show", "--no-patch", form, commit) or ""
+    found = (line.rpartition("<")[2].rstrip("> ").casefold() for line in shown.splitlines())
+    return tuple(sorted({address for address in found if address}))
+
+
+def project(root: Path) -> str:
+    """Return the project's name from ``pyproject.toml``, or else the folder's."""
+    try:
+        named = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))["project"]["name"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return root.resolve().name
+    return str(named)
 
 
 def dirty(root: Path, *, ignore: Iterable[Path] = ()) -> bool:

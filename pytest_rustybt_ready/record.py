@@ -14,8 +14,17 @@ import msgspec
 from pytest_rustybt_ready.canonical import digest, to_bytes
 from pytest_rustybt_ready.checklist import Checklist
 from pytest_rustybt_ready.errors import RecordError
-from pytest_rustybt_ready.statements import Statement
-from pytest_rustybt_ready.values import CheckInfo, CheckResult, ProofResult, RunInfo, Subject, Value
+from pytest_rustybt_ready.statements import Refusal, Sealed, Statement, Trust
+from pytest_rustybt_ready.values import (
+    CheckInfo,
+    CheckResult,
+    Instant,
+    ProofResult,
+    RunInfo,
+    Stage,
+    Subject,
+    Value,
+)
 from pytest_rustybt_ready.verdict import Inputs, Verdict, judge
 
 FORMAT: Literal["rustybt-readiness/1"] = "rustybt-readiness/1"
@@ -30,8 +39,25 @@ class Changes(Value, frozen=True, kw_only=True):
     newly_stale: tuple[str, ...] = ()
 
 
+class Part(Value, frozen=True, kw_only=True):
+    """A signed run that a merged record is made of."""
+
+    file: str
+    digest: str
+    signer: str
+    key: str
+    subject: str
+    stage: Stage
+    finished: Instant
+
+
 class Record(Value, frozen=True, kw_only=True):
-    """One run, complete: what was asked, what was seen, what follows from it."""
+    """One run, complete: what was asked, what was seen, what follows from it.
+
+    ``sealed_statements`` hold the signed texts behind ``statements``, ``trust`` whose keys were
+    believed and ``commits`` the dates of the commits that were signed for; ``parts`` are what was
+    merged.
+    """
 
     format: Literal["rustybt-readiness/1"] = FORMAT
     run: RunInfo
@@ -45,6 +71,11 @@ class Record(Value, frozen=True, kw_only=True):
     verdict: Verdict
     gaps: tuple[str, ...] = ()
     changes: Changes = Changes()
+    refused: tuple[Refusal, ...] = ()
+    sealed_statements: tuple[Sealed, ...] = ()
+    trust: Trust = Trust()
+    commits: dict[str, Instant] = msgspec.field(default_factory=dict)
+    parts: tuple[Part, ...] = ()
     digest: str = ""
 
     def inputs(self) -> Inputs:
@@ -62,6 +93,8 @@ class Record(Value, frozen=True, kw_only=True):
             interrupted=self.run.interrupted,
             broken=self.broken,
             gaps=self.gaps,
+            refused=self.refused,
+            authors=self.subject.authors,
         )
 
     def sealed(self) -> Record:
@@ -81,9 +114,16 @@ def dump(record: Record) -> bytes:
 def load(path: Path) -> Record:
     """Read a record; raise RecordError if it is unreadable, altered, or contradicts itself."""
     try:
-        record = msgspec.json.decode(path.read_bytes(), type=Record)
+        data = path.read_bytes()
     except OSError as error:
         raise RecordError(f"{path}: cannot be read: {error.strerror}") from error
+    return read(data, path)
+
+
+def read(data: bytes, path: Path) -> Record:
+    """Return the record that *data* holds, which came from *path*; raise as :func:`load` does."""
+    try:
+        record = msgspec.json.decode(data, type=Record)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise RecordError(f"{path}: not a readiness record: {error}") from error
     expected = record.expected_digest()

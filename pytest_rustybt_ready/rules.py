@@ -7,13 +7,22 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
+from functools import cached_property
 from typing import NamedTuple
 
 import msgspec
 
+from pytest_rustybt_ready.canonical import digest
 from pytest_rustybt_ready.checklist import Checklist, Item
-from pytest_rustybt_ready.statements import Statement
+from pytest_rustybt_ready.statements import Refusal, Statement
+from pytest_rustybt_ready.statements.standing import (
+    Circumstances,
+    days_after,
+    signed_twice,
+    standing,
+    statement_order,
+)
 from pytest_rustybt_ready.values import (
     SEVERITY,
     CheckInfo,
@@ -31,8 +40,6 @@ from pytest_rustybt_ready.values import (
 )
 
 CANNOT_FAIL = "proof failed: this check cannot fail"
-# The end of time, as far as a datetime reaches: what would lapse later never does.
-NEVER = datetime.max.replace(tzinfo=UTC)
 RANK = {disposition: rank for rank, disposition in enumerate(SEVERITY)}
 
 
@@ -42,7 +49,8 @@ class Inputs(Value, frozen=True, kw_only=True):
     ``checks`` are the checks that were collected: a result that is missing for one of them counts
     as not run. ``broken`` lists what makes the run itself unusable, such as a changed deployment;
     ``gaps`` lists what it never got to see, such as a module that was left out. ``commit`` is empty
-    when the tree differs from every commit.
+    when the tree differs from every commit; ``authors`` are the e-mail addresses of those who made
+    it; ``refused`` are statements that do not count, with the reason.
     """
 
     checklist: Checklist
@@ -57,6 +65,8 @@ class Inputs(Value, frozen=True, kw_only=True):
     interrupted: bool = False
     broken: tuple[str, ...] = ()
     gaps: tuple[str, ...] = ()
+    refused: tuple[Refusal, ...] = ()
+    authors: tuple[str, ...] = ()
 
     def newest(self, default: datetime) -> datetime:
         """Return the instant of the newest thing known: from then on a verdict only gets worse."""
@@ -210,19 +220,24 @@ class Rulings:
         disposition = Disposition.FAILED if broken else Disposition.NOT_RUN
         return Finding(disposition, f"it rests on {_items(len(items))} still open: {named}")
 
-    def _checked(self, item: Item) -> Finding:
+    def _checked(self, item: Item, *, bare: bool = False) -> Finding:
         claims = self._facts.claims[item.id]
         if not claims:
             asked = in_scope(self._facts.inputs, item)
             reason = "no check claims this item" if asked else "not part of what this run judged"
             return Finding(Disposition.NOT_RUN, reason)
-        return worst([self._judged(item, check.check) for check in claims])
+        judge = self._facts_of if bare else self._judged
+        return worst([judge(item, check.check) for check in claims])
+
+    def _facts_of(self, item: Item, check: str) -> Finding:
+        finding = self._facts.judge(check)
+        passed = finding.disposition is Disposition.PASSED
+        return self._supported(item, self._facts.ran[check]) if passed else finding
 
     def _judged(self, item: Item, check: str) -> Finding:
-        finding = self._facts.judge(check)
-        if finding.disposition is Disposition.PASSED:
-            return self._supported(item, self._facts.ran[check])
-        if item.or_signed and finding.disposition is Disposition.UNPROVEN:
+        finding = self._facts_of(item, check)
+        open_ = self._facts.judge(check).disposition is Disposition.UNPROVEN
+        if item.or_signed and open_:
             signed = self._signed(item)
             return signed if signed.disposition is Disposition.SIGNED else finding
         return finding
@@ -231,7 +246,7 @@ class Rulings:
         """Hold a passed result to what its stage asks of evidence: age, provenance, proof."""
         expires = None
         if item.max_age_days is not None:
-            expires = _after(ran.oldest, item.max_age_days)
+            expires = days_after(ran.oldest, item.max_age_days)
             if self._facts.at >= expires:
                 reason = f"stale: its evidence is older than {item.max_age_days} days"
                 return Finding(Disposition.UNPROVEN, reason, stale=True)
@@ -250,22 +265,36 @@ class Rulings:
         return "" if state is ProofState.PROVEN else f"{ran.worst.check} is not proven: {state}"
 
     def _signed(self, item: Item) -> Finding:
-        fitting = [s for s in self._facts.signatures[item.id] if s.role == item.role]
-        if item.lapses_with_commit:
-            commit = self._facts.inputs.commit
-            fitting = [s for s in fitting if commit and s.commit == commit]
-        held = [s for s in fitting if s.signed_at <= self._facts.at < _lapses(item, s)]
-        if held:
-            best = max(held, key=lambda s: (_lapses(item, s), _statement_order(s)))
-            who = f"signed by {best.signer} as {best.role} on {best.signed_at:%Y-%m-%d}"
-            return Finding(Disposition.SIGNED, who, _lapses(item, best))
-        lapsed = any(s.signed_at <= self._facts.at for s in fitting)
-        state = "not signed yet"
-        if fitting:
-            state = "its signature has lapsed" if lapsed else "its signature is not in force yet"
-        elif self._facts.signatures[item.id]:
-            state = "signed in another role, or for another commit"
-        return Finding(Disposition.AWAITING, f"{state}; {item.role} signs", stale=lapsed)
+        found = standing(item, self._facts.signatures[item.id], self._circumstances)
+        disposition = Disposition.SIGNED if found.best else Disposition.AWAITING
+        return Finding(disposition, found.reason, found.lapses, stale=found.lapsed)
+
+    @cached_property
+    def _circumstances(self) -> Circumstances:
+        """What signatures are held to; the same for all items of one judgement."""
+        inputs, at = self._facts.inputs, self._facts.at
+        four_eyes = frozenset(item.id for item in self._checklist.items if item.four_eyes)
+        signatures = (s for s in inputs.statements if s.kind == "sign-off")
+        refused: defaultdict[str, list[str]] = defaultdict(list)
+        for refusal in sorted(inputs.refused, key=lambda r: (r.file, r.reason)):
+            refused[refusal.item].append(f"{refusal.file}: {refusal.reason}")
+        return Circumstances(
+            at=at,
+            commit=inputs.commit,
+            authors=frozenset(author.casefold() for author in inputs.authors),
+            twice=signed_twice(signatures, four_eyes, at, inputs.commit),
+            results=self.results() if inputs.scope.kind == "whole" else None,
+            refused=refused,
+        )
+
+    def results(self) -> str:
+        """Return the digest of what the checks say of each item, whatever anybody signed.
+
+        An approval is bound to it: another outcome of any item makes it another release.
+        """
+        leaves = (i for i in self._checklist.items if i.automated)
+        found = {i.id: self._checked(i, bare=True).disposition for i in leaves}
+        return digest({"commit": self._facts.inputs.commit, "items": found})
 
     def _waived(self, item: Item, finding: Finding) -> Finding:
         waiver = self._waivers.get(item.id)
@@ -283,7 +312,7 @@ class Waivers:
     def __init__(self, inputs: Inputs, at: datetime) -> None:
         items = {item.id for item in inputs.checklist.items if item.waivable}
         signed = [s for s in inputs.statements if s.signed_at <= at and s.item in items]
-        sound = sorted((s for s in signed if s.may_waive), key=_statement_order)
+        sound = sorted((s for s in signed if s.may_waive), key=statement_order)
         # One that has run out meanwhile still counts: time alone must not bring a verdict back
         # under the ceiling. A run is given those in force when it begins.
         self.counted = {s.item for s in sound}
@@ -347,11 +376,6 @@ def _result_order(result: CheckResult) -> tuple[int, datetime, str, str]:
     return (severity, result.started, result.reason, result.remedy)
 
 
-def _statement_order(statement: Statement) -> tuple[datetime | str, ...]:
-    known = (statement.digest, statement.signer, statement.role, statement.reason)
-    return (statement.expires_at, statement.signed_at, *known)
-
-
 def _info_order(check: CheckInfo) -> tuple[str, str, tuple[str, ...]]:
     return (check.check, check.section, check.items)
 
@@ -363,19 +387,5 @@ def _by_check(proofs: Iterable[ProofResult]) -> dict[str, list[ProofResult]]:
     return dict(grouped)
 
 
-def _lapses(item: Item, statement: Statement) -> datetime:
-    """Return when a signature lapses: by its own date, or by the item's maximum age if sooner."""
-    if item.max_age_days is None:
-        return statement.expires_at
-    return min(statement.expires_at, _after(statement.signed_at, item.max_age_days))
-
-
 def _items(count: int) -> str:
     return f"{count} item{'s' * (count != 1)}"
-
-
-def _after(instant: datetime, days: int) -> datetime:
-    try:
-        return instant + timedelta(days=days)
-    except OverflowError:
-        return NEVER

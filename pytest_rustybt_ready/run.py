@@ -31,6 +31,7 @@ from pytest_rustybt_ready.record import Changes, Record
 from pytest_rustybt_ready.redaction import clean
 from pytest_rustybt_ready.scope import scope_of
 from pytest_rustybt_ready.selection import Request, ready_paths
+from pytest_rustybt_ready.statements.gather import Bench, Gathered, gather
 from pytest_rustybt_ready.subject import (
     SUBJECT_KEY,
     changes_of,
@@ -235,6 +236,7 @@ class Run:
 
     def _make_record(self, subject: Subject) -> Record:
         finished = now()
+        found = self._statements(subject, finished)
         inputs = Inputs(
             checklist=self.checklist,
             stage=options.stage(self.config),
@@ -247,6 +249,9 @@ class Run:
             interrupted=self._stopped,
             broken=changes_of(self.config, subject),
             gaps=tuple(sorted(self.gaps)),
+            statements=found.examined.statements,
+            refused=found.examined.refused,
+            authors=subject.authors,
         )
         record = Record(
             run=self._run_info(inputs, finished),
@@ -259,10 +264,21 @@ class Run:
             broken=inputs.broken,
             gaps=inputs.gaps,
             verdict=judge(inputs, finished),
+            refused=inputs.refused,
+            sealed_statements=found.sealed,
+            trust=found.trust,
+            commits=dict(found.commits),
         )
-        found = self._changes(record)
+        changed = self._changes(record)
         run = msgspec.structs.replace(record.run, notes=tuple(self.notes))
-        return msgspec.structs.replace(record, run=run, changes=found).sealed()
+        return msgspec.structs.replace(record, run=run, changes=changed).sealed()
+
+    def _statements(self, subject: Subject, at: datetime) -> Gathered:
+        """Read what people signed for the deployment; without one there is nothing to read."""
+        if not subject.home:
+            return Gathered()
+        bench = Bench(self.config.rootpath, subject.project, subject.commit, self.checklist)
+        return gather(Path(subject.home, "readiness"), bench, at)
 
     def _results(self) -> Iterator[CheckResult]:
         """Yield the results; a check that was never torn down has not passed."""

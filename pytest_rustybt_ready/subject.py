@@ -32,7 +32,9 @@ def find_subject(config: pytest.Config) -> Subject:
     own = (report_folder(config), state_folder(config))
     subject = msgspec.structs.replace(
         found or Subject(name=root.name),
-        commit=checkout.commit(root),
+        commit=(commit := checkout.commit(root)),
+        authors=checkout.authors(root, commit),
+        project=checkout.project(root),
         dirty=checkout.dirty(root, ignore=own),
         tree=checkout.tree_digest(root, ignore=own),
         host=host_fingerprint(),

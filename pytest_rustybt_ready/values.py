@@ -205,7 +205,8 @@ class Subject(Value, frozen=True, kw_only=True):
     """What was judged: a checkout, and the deployment that runs it.
 
     ``facts`` feed the applicability predicates; ``digest`` is the deployment's digest before the
-    run; ``home`` is where it lies, or empty when the run judged no deployment.
+    run; ``home`` is where it lies, or empty when the run judged no deployment. ``project`` names
+    what the checkout is of, and ``authors`` are the e-mail addresses of those who made the commit.
     """
 
     name: str
@@ -217,6 +218,8 @@ class Subject(Value, frozen=True, kw_only=True):
     tree: str = ""
     host: str = ""
     facts: dict[str, Fact] = msgspec.field(default_factory=dict)
+    project: str = ""
+    authors: tuple[str, ...] = ()
 
 
 class RunInfo(Value, frozen=True, kw_only=True):

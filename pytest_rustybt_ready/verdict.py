@@ -23,6 +23,7 @@ from pytest_rustybt_ready.rules import (
     covers_section,
     in_scope,
 )
+from pytest_rustybt_ready.statements.standing import sign_command
 from pytest_rustybt_ready.values import Disposition, Instant, ProofState, Stage, Value
 
 __all__ = [
@@ -248,12 +249,13 @@ class _Judgement:
     def _blocker(self, item: Item, verdict: ItemVerdict) -> Blocker:
         ran = (self.facts.ran[check] for check in verdict.checks if check in self.facts.ran)
         remedies = (found.worst.remedy for found in ran if found.worst.remedy)
+        awaiting = verdict.disposition is Disposition.AWAITING
         return Blocker(
             item=item.id,
             section=self.checklist.section_of(item).key,
             disposition=verdict.disposition,
             reason=verdict.reason,
-            remedy=next(remedies, item.remedy),
+            remedy=sign_command(item) if awaiting else next(remedies, item.remedy),
         )
 
     def _status(

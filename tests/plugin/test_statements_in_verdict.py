@@ -92,7 +92,7 @@ def said(verdict: Verdict, item_id: str = "2.1.1") -> tuple[str, str]:
 
 SIGNED = item("2.1.1", "signed", role="lead", max_age_days=60)
 LAPSED = "its signature has lapsed; lead signs"
-OTHER = "signed in another role, or for another commit; lead signs"
+OTHER = "signed in another role, guest; lead signs"
 STILL = "still awaiting: not signed yet; lead signs"
 OPEN = "it rests on 1 item still open: 2.1.2"
 MET = "satisfied, as is all that it rests on: 1 item"

@@ -1,4 +1,4 @@
-"""``rustybt-ready``: read the checklist, and judge records again, without running anything."""
+"""``rustybt-ready``: read the checklist, judge records again, and sign for what no test can see."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
+from pytest_rustybt_ready.cli import statements as of_statements
 from pytest_rustybt_ready.errors import HistoryError, ReadyError, RecordError
 from pytest_rustybt_ready.values import Kind, Stage
 
@@ -60,7 +61,7 @@ def list_items(
     """List the items of the checklist."""
     from pytest_rustybt_ready.explain import items_as_json, items_as_text, select
 
-    found = select(_checklist(checklist), section=section, stage=stage, kind=kind)
+    found = select(checklist_of(checklist), section=section, stage=stage, kind=kind)
     say(items_as_json(found) if json else items_as_text(found))
 
 
@@ -73,7 +74,7 @@ def explain(
     """Explain an item: what it means, how it is checked, how it can fail, how to fix it."""
     from pytest_rustybt_ready.explain import find, item_as_json, item_as_text
 
-    known = _checklist(checklist)
+    known = checklist_of(checklist)
     found = find(known, item)
     say(item_as_json(known, found) if json else item_as_text(known, found))
 
@@ -122,6 +123,9 @@ def history(
     say(history_as_json(entries) if json else history_as_text(entries))
 
 
+of_statements.register(app)
+
+
 def main() -> None:
     """Run the command that ``sys.argv`` names and exit."""
     for stream in (sys.stdout, sys.stderr):
@@ -162,7 +166,8 @@ def _fail(error: ReadyError, code: int) -> int:
     return code
 
 
-def _checklist(file: Path | None) -> Checklist:
+def checklist_of(file: Path | None) -> Checklist:
+    """Return the checklist in *file*, or the built-in one; raise ChecklistError."""
     from pytest_rustybt_ready import checklist_file
 
     return checklist_file.load(file) if file else checklist_file.built_in()
