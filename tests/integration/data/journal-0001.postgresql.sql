@@ -1,0 +1,76 @@
+CREATE TABLE public.journal (
+    sequence bigint NOT NULL,
+    micros bigint NOT NULL,
+    session text NOT NULL,
+    kind text NOT NULL,
+    payload bytea NOT NULL,
+    previous bytea NOT NULL,
+    own bytea NOT NULL
+);
+CREATE TABLE public.journal_head (
+    number bigint NOT NULL,
+    sequence bigint NOT NULL,
+    own bytea NOT NULL,
+    micros bigint NOT NULL,
+    public bytea NOT NULL,
+    signature bytea NOT NULL
+);
+CREATE SEQUENCE public.journal_head_number_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+ALTER SEQUENCE public.journal_head_number_seq OWNED BY public.journal_head.number;
+CREATE TABLE public.journal_lease (
+    name text NOT NULL,
+    owner text NOT NULL,
+    token bigint NOT NULL,
+    expires bigint NOT NULL
+);
+CREATE TABLE public.journal_snapshot (
+    sequence bigint NOT NULL,
+    fold_version text NOT NULL,
+    own bytea NOT NULL,
+    checksum bytea NOT NULL,
+    data bytea NOT NULL
+);
+CREATE TABLE public.journal_version (
+    version_num character varying(32) NOT NULL
+);
+ALTER TABLE ONLY public.journal_head ALTER COLUMN number SET DEFAULT nextval('public.journal_head_number_seq'::regclass);
+INSERT INTO public.journal VALUES (1, 1772366400000000, 's-1', 'command', '\x7b226e223a302c227072696365223a22302e3130227d', '\x0000000000000000000000000000000000000000000000000000000000000000', '\x5d80a337e9a7e368086ae052b20f4af0099b75725d687c199d9bcd752e248a54');
+INSERT INTO public.journal VALUES (2, 1772366401000000, 's-1', 'event', '\x7b226e223a312c227072696365223a22312e3130227d', '\x5d80a337e9a7e368086ae052b20f4af0099b75725d687c199d9bcd752e248a54', '\xb9f597239987e7962ba2ea46cb7e59303673ca55b42b4045d4cff7c94508b50c');
+INSERT INTO public.journal VALUES (3, 1772366402000000, 's-1', 'command', '\x7b226e223a322c227072696365223a22322e3130227d', '\xb9f597239987e7962ba2ea46cb7e59303673ca55b42b4045d4cff7c94508b50c', '\x454934764aecfd9f6a88cdfcadaac47857b1b5b8f3ca98eff27de2c7eed2d672');
+INSERT INTO public.journal VALUES (4, 1772366403000000, 's-1', 'event', '\x7b226e223a332c227072696365223a22332e3130227d', '\x454934764aecfd9f6a88cdfcadaac47857b1b5b8f3ca98eff27de2c7eed2d672', '\xbd5fe7da40ecd44bb735c0b3c2688ce2a9fededbddc43072e4f3eb1e013c26d6');
+INSERT INTO public.journal VALUES (5, 1772366404000000, 's-1', 'command', '\x7b226e223a342c227072696365223a22342e3130227d', '\xbd5fe7da40ecd44bb735c0b3c2688ce2a9fededbddc43072e4f3eb1e013c26d6', '\x191ed74e821dd2b7b3f8509f83f1d89a82dc358a8f628836d4e81adaa5190ed6');
+INSERT INTO public.journal VALUES (6, 1772366405000000, 's-1', 'event', '\x7b226e223a352c227072696365223a22352e3130227d', '\x191ed74e821dd2b7b3f8509f83f1d89a82dc358a8f628836d4e81adaa5190ed6', '\x07c8366b8bb0238ab4f052cf0bffe543cb08537cdc7343b1e73ad9d9c1f7871a');
+INSERT INTO public.journal VALUES (7, 1772366406000000, 's-1', 'command', '\x7b226e223a362c227072696365223a22362e3130227d', '\x07c8366b8bb0238ab4f052cf0bffe543cb08537cdc7343b1e73ad9d9c1f7871a', '\x97d9359b57b37a9337af3a65abcb68cf1b103f572b82922c4f339416ebede258');
+INSERT INTO public.journal VALUES (8, 1772366407000000, 's-1', 'event', '\x7b226e223a372c227072696365223a22372e3130227d', '\x97d9359b57b37a9337af3a65abcb68cf1b103f572b82922c4f339416ebede258', '\x29542f3cda85ccae0dd4a4c68bcd350af4cfa0c1105a90469638ead85ae33c66');
+INSERT INTO public.journal VALUES (9, 1772366408000000, 's-1', 'command', '\x7b226e223a382c227072696365223a22382e3130227d', '\x29542f3cda85ccae0dd4a4c68bcd350af4cfa0c1105a90469638ead85ae33c66', '\xbecc1b8865c86a35f82bc11756c82810a289ccfe72cfa379a1330886a4a69373');
+INSERT INTO public.journal VALUES (10, 1772366409000000, 's-1', 'event', '\x7b226e223a392c227072696365223a22392e3130227d', '\xbecc1b8865c86a35f82bc11756c82810a289ccfe72cfa379a1330886a4a69373', '\x2933be474babef4a9f5a87d4d6dbbba1c84f17fdf9faaab39cac432e672adf28');
+INSERT INTO public.journal VALUES (11, 1772366410000000, 's-1', 'command', '\x7b226e223a31302c227072696365223a2231302e3130227d', '\x2933be474babef4a9f5a87d4d6dbbba1c84f17fdf9faaab39cac432e672adf28', '\x34f627d41fa15029a2066c499d770b688db6a70e12b276cedee264b72742f5b9');
+INSERT INTO public.journal VALUES (12, 1772366411000000, 's-1', 'event', '\x7b226e223a31312c227072696365223a2231312e3130227d', '\x34f627d41fa15029a2066c499d770b688db6a70e12b276cedee264b72742f5b9', '\xd6ac97efcde940d4fa065524072db79d494a05c3c74e2a2321842dffa1377e1a');
+INSERT INTO public.journal VALUES (13, 1772366412000000, 's-1', 'command', '\x7b226e223a31322c227072696365223a2231322e3130227d', '\xd6ac97efcde940d4fa065524072db79d494a05c3c74e2a2321842dffa1377e1a', '\x718133cb7e532820a8df2844a777fc2aac8182bd80f9f619b413ef1948c7e69f');
+INSERT INTO public.journal VALUES (14, 1772366413000000, 's-1', 'event', '\x7b226e223a31332c227072696365223a2231332e3130227d', '\x718133cb7e532820a8df2844a777fc2aac8182bd80f9f619b413ef1948c7e69f', '\x5eec4b338ebb03bfb41c778cf3f367d1ab7ebbd79a91819cf036b4e29e582094');
+INSERT INTO public.journal VALUES (15, 1772366414000000, 's-1', 'command', '\x7b226e223a31342c227072696365223a2231342e3130227d', '\x5eec4b338ebb03bfb41c778cf3f367d1ab7ebbd79a91819cf036b4e29e582094', '\x45976e292e61ba552318971feccf92dcdd64a9ab88c0ee43ecdd0d0c7aaa1a21');
+INSERT INTO public.journal VALUES (16, 1772366415000000, 's-1', 'event', '\x7b226e223a31352c227072696365223a2231352e3130227d', '\x45976e292e61ba552318971feccf92dcdd64a9ab88c0ee43ecdd0d0c7aaa1a21', '\x3f00afa16b6a6ee3093cace7dcb0d89f33913367e9b18ce9b15c5d71cdd28d10');
+INSERT INTO public.journal VALUES (17, 1772366416000000, 's-1', 'command', '\x7b226e223a31362c227072696365223a2231362e3130227d', '\x3f00afa16b6a6ee3093cace7dcb0d89f33913367e9b18ce9b15c5d71cdd28d10', '\xe309f501a25920dbfacf829186f2ff603e04edb30ab3b885e2ac80ef357babfd');
+INSERT INTO public.journal VALUES (18, 1772366417000000, 's-1', 'event', '\x7b226e223a31372c227072696365223a2231372e3130227d', '\xe309f501a25920dbfacf829186f2ff603e04edb30ab3b885e2ac80ef357babfd', '\x41e14503eb6054152e322b51675a944edf5afdf3d501afbf86269b43430f62e4');
+INSERT INTO public.journal VALUES (19, 1772366418000000, 's-1', 'command', '\x7b226e223a31382c227072696365223a2231382e3130227d', '\x41e14503eb6054152e322b51675a944edf5afdf3d501afbf86269b43430f62e4', '\x44a6af63d450553088f74496d277d1c30510472ed57e41e7c475a1b63a626ddd');
+INSERT INTO public.journal VALUES (20, 1772366419000000, 's-1', 'event', '\x7b226e223a31392c227072696365223a2231392e3130227d', '\x44a6af63d450553088f74496d277d1c30510472ed57e41e7c475a1b63a626ddd', '\x79ed1ec730e89c624827636360793fc997e52dc8583ea4f10292d317f90622d3');
+INSERT INTO public.journal_head VALUES (1, 20, '\x79ed1ec730e89c624827636360793fc997e52dc8583ea4f10292d317f90622d3', 1772366400000000, '\x03a107bff3ce10be1d70dd18e74bc09967e4d6309ba50d5f1ddc8664125531b8', '\xd268fe408aff7a729f3e3badebff9df50790ae31db0e258d59b4849acba2b416a493a648dbd38f60f112be6943f9bc14fc8b3ef7b00a25be21d5152e5c65470d');
+INSERT INTO public.journal_lease VALUES ('account', 'host:1', 1, 1772366460000000);
+INSERT INTO public.journal_snapshot VALUES (10, 'fold-1', '\x2933be474babef4a9f5a87d4d6dbbba1c84f17fdf9faaab39cac432e672adf28', '\x40353a1768db050d41f99f45b4fe59bedd3bd1c90d3ae26c08733438f4124cdc', '\x7374617465203130');
+INSERT INTO public.journal_version VALUES ('0001');
+SELECT pg_catalog.setval('public.journal_head_number_seq', 1, true);
+ALTER TABLE ONLY public.journal_head
+    ADD CONSTRAINT journal_head_pkey PRIMARY KEY (number);
+ALTER TABLE ONLY public.journal_lease
+    ADD CONSTRAINT journal_lease_pkey PRIMARY KEY (name);
+ALTER TABLE ONLY public.journal
+    ADD CONSTRAINT journal_pkey PRIMARY KEY (sequence);
+ALTER TABLE ONLY public.journal_snapshot
+    ADD CONSTRAINT journal_snapshot_pkey PRIMARY KEY (sequence, fold_version);
+ALTER TABLE ONLY public.journal_version
+    ADD CONSTRAINT journal_version_pkc PRIMARY KEY (version_num);
