@@ -62,8 +62,6 @@ if TYPE_CHECKING:
 COMMANDS = ("enable", "disable", "halt", "resume", "flatten", "cancel", "stop")
 """What an ``OperatorCommand`` can be; ``cancel`` takes the argument ``client_id``."""
 
-_HALTING = frozenset({"overfill", "conflicting_fill", "impossible_fill", "impossible_order"})
-
 
 class Engine:
     """Trades *strategy* on *instruments* (by symbol), as *settings* say.

@@ -38,6 +38,9 @@ def book_fill(books: Books, fill: Fill, facts: Facts) -> bool:
     """
     books.see(fill.client_id)
     is_ours = fill.client_id in books.orders
+    if not is_ours and fill.symbol not in books.ledger.symbols:
+        facts.odd.append(("foreign_trade", f"{fill.symbol} trade {fill.trade_id}"))
+        return False
     if not is_ours:
         facts.unknown.append(fill.client_id)
     elif not _fill_order(books, fill, facts):

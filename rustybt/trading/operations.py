@@ -106,15 +106,24 @@ def _cancel_again(desk: Desk) -> None:
 
 def _follow_groups(desk: Desk) -> None:
     """Do what the rules of brackets want, and forget groups that are over."""
+    orders = desk.books.orders
     for group in list(desk.books.groups.values()):
-        members = {member: desk.books.orders[member] for member in group.members}
-        if not any(order.is_open for order in members.values()):
-            desk.note(
-                "ungrouped", f"all orders of {group.group_id} have ended", group=group.group_id
-            )
+        members = {member: orders[member] for member in group.members if member in orders}
+        if len(members) < len(group.members):
+            _drop(desk, group, list(members.values()))
+        elif not any(order.is_open for order in members.values()):
+            over = f"all orders of {group.group_id} have ended"
+            desk.note("ungrouped", over, group=group.group_id)
         elif not desk.settings.groups_at_venue:
             for action in reactions(group, members):
                 _react(desk, group, action)
+
+
+def _drop(desk: Desk, group: OrderGroup, exits: list[Order]) -> None:
+    """Forget the exits of an entry that was never sent: the engine was killed just before."""
+    for order in exits:
+        desk.cancel(order, "its entry was never sent")
+    desk.note("ungrouped", "its entry was never sent", group=group.group_id)
 
 
 def _react(desk: Desk, group: OrderGroup, action: GroupAction) -> None:
@@ -122,6 +131,8 @@ def _react(desk: Desk, group: OrderGroup, action: GroupAction) -> None:
     order = desk.books.orders[action.client_id]
     if action.reaction is Reaction.CANCEL:
         _cancel(desk, order, f"the rules of {group.group_id}")
+    elif desk.books.phase is not Phase.READY or not desk.books.enabled:
+        return  # nothing is sent before a person says so; it is wanted again then
     elif action.reaction is Reaction.SUBMIT and action.quantity is not None:
         # An exit reduces what its entry opened: no limit of ours may keep it from being sent.
         denial = desk.send([order.sized(action.quantity)], forced=True)

@@ -25,7 +25,7 @@ from rustybt.model.fill import Fill
 from rustybt.model.instrument import Instrument, Side
 from rustybt.model.order_state import OrderState
 from rustybt.strategy import Strategy
-from rustybt.trading.commands import Cancel, Query, Submit
+from rustybt.trading.commands import Cancel, Note, Query, Submit
 from rustybt.trading.engine import Engine
 from rustybt.trading.fold import fold
 from rustybt.trading.reports import (
@@ -102,19 +102,30 @@ class Run:
 
     def tell(self, event: EngineEvent) -> tuple[Command, ...]:
         """Let the engine process *event*; keep and check what it wants."""
+        tripped = self.engine.breaker.is_tripped
         commands = self.engine.process(event)
+        if isinstance(event, OperatorCommand):
+            tripped = self.engine.breaker.is_tripped
         self._keep("event", to_json(event))
-        breaker = self.engine.breaker
         for command in commands:
             self._keep("command", to_json(command.record()))
             if isinstance(command, Submit):
-                orders = [each.order for each in command.approved]
-                self.submitted += [order.client_id for order in orders]
-                reduces = all(order.reduce_only for order in orders)
-                assert reduces or (self.engine.is_enabled and self.engine.phase == "ready")
-        if breaker.is_tripped and isinstance(event, OperatorCommand) and event.command == "halt":
-            assert not any(isinstance(command, Submit) for command in commands)
+                self._sent(command, tripped=tripped)
+            elif isinstance(command, Note) and command.kind == "breaker_tripped":
+                tripped = True
         return commands
+
+    def _sent(self, command: Submit, *, tripped: bool) -> None:
+        """Check that orders could be sent: only people close positions while it is disabled."""
+        orders = [each.order for each in command.approved]
+        self.submitted += [order.client_id for order in orders]
+        reduces = all(
+            order.reduce_only or order.reducible(self.engine.ledger.quantity(order.symbol))
+            for order in orders
+        )
+        closes = reduces and all(order.type == "market" for order in orders)
+        assert closes or (self.engine.is_enabled and self.engine.phase == "ready")
+        assert reduces or not tripped
 
     def _keep(self, kind: str, payload: bytes) -> None:
         """Write a line of the journal."""
