@@ -8,8 +8,8 @@ in all of it, however long the replay takes between the two.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final, NamedTuple
+from datetime import datetime
+from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec.structs import replace
 
@@ -17,26 +17,17 @@ from rustybt.exchange.account import Account, model_order
 from rustybt.exchange.errors import (
     ExchangeError,
     RefusalError,
-    failed_filter,
-    missing,
     unknown_order,
-    unknown_symbol,
 )
 from rustybt.exchange.filters import (
     Filters,
-    crosses,
-    filter_problem,
-    shape_problem,
-    triggers_at_once,
 )
-from rustybt.exchange.market import Tape
-from rustybt.exchange.pricing import price_at_close, price_inside, refuse_tiers
+from rustybt.exchange.floor import Floor
+from rustybt.exchange.pricing import price_inside
 from rustybt.exchange.records import (
-    STOPPED,
     Balance,
     Execution,
     FeeIn,
-    Kind,
     OrderRecord,
     OrderRequest,
     Report,
@@ -47,7 +38,7 @@ from rustybt.exchange.records import (
 from rustybt.exchange.state import AccountState, Counter, TapeState, VenueState, dumped, loaded
 from rustybt.exchange.wallet import Wallet
 from rustybt.execution.matching import Matcher
-from rustybt.execution.rules import FillPolicy, MatchingRules
+from rustybt.execution.rules import MatchingRules
 from rustybt.model.instrument import Side
 from rustybt.model.money import ZERO, add, subtract
 from rustybt.model.order import OrderState
@@ -58,8 +49,6 @@ if TYPE_CHECKING:
 
     from rustybt.model.bar import Bar
     from rustybt.model.instrument import Instrument
-
-_BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Replacement(NamedTuple):
@@ -128,24 +117,10 @@ class PracticeVenue:
         self, state: VenueState, rules: MatchingRules | None, filters: Filters | None
     ) -> None:
         """Become the venue in *state*."""
-        self.rules = MatchingRules(policy=FillPolicy.SAME_CLOSE) if rules is None else rules
-        if self.rules.delays:
-            raise ExchangeError(
-                "the practice exchange cannot delay requests by rule",
-                expected="matching rules without latency",
-                remedy="delay them with a fault",
-            )
-        refuse_tiers(self.rules.commission)
-        self.filters = Filters() if filters is None else filters
-        self.instruments: dict[str, Instrument] = {each.symbol: each for each in state.instruments}
-        self.trading: dict[str, Trading] = {
-            symbol: state.trading.get(symbol, Trading.TRADING) for symbol in self.instruments
-        }
-        self.tapes: dict[str, Tape] = {
-            symbol: Tape(tape.bars, tape.shown)
-            for symbol in self.instruments
-            for tape in [state.tapes.get(symbol, TapeState())]
-        }
+        self.floor = Floor(state, rules, filters)
+        self.rules, self.filters = self.floor.rules, self.floor.filters
+        self.instruments, self.trading = self.floor.instruments, self.floor.trading
+        self.tapes = self.floor.tapes
         self._listeners: list[Callable[[Report], None]] = []
         self._order_ids = Counter(state.last_order_id)
         self._trade_ids = Counter(state.last_trade_id)
@@ -163,10 +138,8 @@ class PracticeVenue:
         for record in kept.orders:
             account.keep(record)
         for record in list(account.open.values()):
-            tape = self.tapes[record.symbol]
-            at_once = self.rules.policy is FillPolicy.SAME_CLOSE and record.arrived > 0
-            seen = at_once or tape.shown > record.arrived
-            account.resume(record, seen=seen, now=self._market_time(record.symbol))
+            seen, now = self.floor.has_seen(record), self.floor.market_time(record.symbol)
+            account.resume(record, seen=seen, now=now)
         return account
 
     def dump(self) -> bytes:
@@ -225,13 +198,13 @@ class PracticeVenue:
     def place(self, account: str, request: OrderRequest, now: datetime) -> OrderRecord:
         """Take an order to work and return what became of it."""
         owner = self._account(account)
-        record = self._admit(owner, request, now)
+        record = self.floor.admit(owner, request, now, self._order_ids)
         former = owner.named(record.symbol, record.client_id)
         owner.wallet.lock(record.lock_asset, record.locked)
         owner.keep(record)
         owner.align(record.symbol)
         seen = self.tapes[record.symbol].last
-        market_time = self._market_time(record.symbol)
+        market_time = self.floor.market_time(record.symbol)
         events = owner.matcher.submit([model_order(record)], market_time, seen=seen)
         first = events[0]
         if getattr(first, "state", None) is OrderState.REJECTED:
@@ -242,105 +215,8 @@ class PracticeVenue:
 
     def probe(self, account: str, request: OrderRequest, now: datetime) -> None:
         """Refuse what :meth:`place` would refuse before matching; place nothing."""
-        self._admit(self._account(account), request, now)
+        self.floor.admit(self._account(account), request, now, self._order_ids)
         self._order_ids.last -= 1
-
-    def _admit(self, owner: Account, request: OrderRequest, now: datetime) -> OrderRecord:
-        """Return the order that *request* asks for, or refuse it."""
-        instrument = self._tradable(request.symbol)
-        problem = shape_problem(request)
-        if problem is not None:
-            raise problem
-        tape = self.tapes[request.symbol]
-        quantity = self._quantity(request, instrument, tape.price)
-        problem = filter_problem(instrument, self.filters, request, quantity, tape.price)
-        problem = problem or self._crowded(owner, request) or self._too_late(request, tape.price)
-        if problem is not None:
-            raise problem
-        if request.client_id and self._open_named(owner, request.symbol, request.client_id):
-            raise RefusalError(-2010, "Duplicate order sent.")
-        return self._recorded(owner, request, instrument, quantity, now)
-
-    def _recorded(
-        self,
-        owner: Account,
-        request: OrderRequest,
-        instrument: Instrument,
-        quantity: Decimal,
-        now: datetime,
-    ) -> OrderRecord:
-        """Return the order for *request* with the money that it has to hold back."""
-        buys = request.side is Side.BUY
-        tape = self.tapes[request.symbol]
-        order_id = int(next(self._order_ids))
-        record = OrderRecord(
-            account=owner.name,
-            order_id=order_id,
-            client_id=request.client_id or f"practice-{order_id}",
-            symbol=request.symbol,
-            side=request.side,
-            kind=request.kind,
-            quantity=quantity,
-            price=request.price,
-            stop_price=request.stop_price,
-            quote_quantity=request.quote_quantity,
-            time_in_force=request.time_in_force,
-            created=now,
-            updated=now,
-            lock_asset=instrument.quote if buys else instrument.base,
-            locked=quantity,
-            arrived=tape.shown,
-        )
-        if not buys:
-            return record
-        price = request.price or request.stop_price
-        if price is None:
-            price = self._market_price(request.symbol, quantity)
-        return replace(record, locked=owner.reserve(record, quantity, price))
-
-    def _market_price(self, symbol: str, quantity: Decimal) -> Decimal:
-        """Return what a purchase of *quantity* without a limit would trade at now."""
-        last = self.tapes[symbol].last
-        if last is None:
-            raise RefusalError(-2010, "Market is empty: there is no price yet.")
-        return price_at_close(last, self.instruments[symbol], self.rules, Side.BUY, quantity)
-
-    def _quantity(
-        self, request: OrderRequest, instrument: Instrument, last: Decimal | None
-    ) -> Decimal:
-        """Return how many units *request* is for."""
-        if request.quantity is not None:
-            return request.quantity
-        if request.quote_quantity is None:
-            raise missing("quantity")
-        if last is None:
-            raise RefusalError(-2010, "Market is empty: there is no price yet.")
-        return instrument.affordable(max(request.quote_quantity, ZERO), last)
-
-    def _crowded(self, owner: Account, request: OrderRequest) -> RefusalError | None:
-        """Return that too many orders are open."""
-        if len(owner.open) < min(self.filters.max_orders, self.filters.max_stops):
-            return None
-        orders = owner.open_in(request.symbol)
-        if len(orders) >= self.filters.max_orders:
-            return failed_filter("MAX_NUM_ORDERS")
-        stops = sum(not order.is_working for order in orders)
-        if request.kind in STOPPED and stops >= self.filters.max_stops:
-            return failed_filter("MAX_NUM_ALGO_ORDERS")
-        return None
-
-    def _too_late(self, request: OrderRequest, last: Decimal | None) -> RefusalError | None:
-        """Return that the market is beyond a stop or a post-only limit already.
-
-        Under the other policies the market is only looked at when the next bar is there.
-        """
-        if self.rules.policy is not FillPolicy.SAME_CLOSE:
-            return None
-        if triggers_at_once(request, last):
-            return RefusalError(-2010, "Stop price would trigger immediately.")
-        if request.kind is Kind.LIMIT_MAKER and crosses(request, last):
-            return RefusalError(-2010, "Order would immediately match and take.")
-        return None
 
     def cancel(
         self,
@@ -354,11 +230,11 @@ class PracticeVenue:
     ) -> OrderRecord:
         """End an open order, known by either of its ids, and return it."""
         owner = self._account(account)
-        self._listed(symbol)
+        self.floor.listed(symbol)
         found = self._find(owner, symbol, order_id, client_id)
         if found is None or not found.is_open:
             raise RefusalError(-2011, "Unknown order sent.")
-        owner.matcher.cancel(str(found.order_id), self._market_time(symbol))
+        owner.matcher.cancel(str(found.order_id), self.floor.market_time(symbol))
         found = replace(found, cancel_id=cancel_id or f"cancel-{found.order_id}")
         owner.end(found, Status.CANCELED, Execution.CANCELED, now)
         return owner.orders[found.order_id]
@@ -418,7 +294,7 @@ class PracticeVenue:
         client_id: str | None = None,
     ) -> OrderRecord:
         """Return an order, known by either of its ids."""
-        self._listed(symbol)
+        self.floor.listed(symbol)
         found = self._find(self._account(account), symbol, order_id, client_id)
         if found is None:
             raise unknown_order()
@@ -427,14 +303,14 @@ class PracticeVenue:
     def open_orders(self, account: str, symbol: str | None = None) -> list[OrderRecord]:
         """Return the open orders in *symbol*, or in all, oldest first."""
         if symbol is not None:
-            self._listed(symbol)
+            self.floor.listed(symbol)
         return self._account(account).open_in(symbol)
 
     def all_orders(
         self, account: str, symbol: str, *, from_id: int | None = None, limit: int = 500
     ) -> list[OrderRecord]:
         """Return the *limit* newest orders in *symbol*, or the first ones from *from_id* on."""
-        self._listed(symbol)
+        self.floor.listed(symbol)
         orders = self._account(account).of_symbol(symbol)
         if from_id is None:
             return orders[-limit:]
@@ -444,7 +320,7 @@ class PracticeVenue:
         self, account: str, symbol: str, *, from_id: int | None = None, limit: int = 500
     ) -> list[TradeRecord]:
         """Return the *limit* newest trades in *symbol*, or the first ones from *from_id* on."""
-        self._listed(symbol)
+        self.floor.listed(symbol)
         trades = self._account(account).trades.get(symbol, [])
         if from_id is None:
             return trades[-limit:]
@@ -466,10 +342,10 @@ class PracticeVenue:
         tape = self.tapes.get(bar.symbol)
         if tape is None:
             raise ExchangeError(f"{bar.symbol!r} is not traded here")
-        if bar.start < self._market_time(bar.symbol):
+        if bar.start < self.floor.market_time(bar.symbol):
             raise ExchangeError(
                 f"the bar of {bar.symbol} at {bar.start} comes late",
-                expected=f"one that begins at {self._market_time(bar.symbol)} or later",
+                expected=f"one that begins at {self.floor.market_time(bar.symbol)} or later",
             )
         if self.trading[bar.symbol] is not Trading.TRADING:
             return
@@ -500,9 +376,7 @@ class PracticeVenue:
 
     def set_instrument(self, instrument: Instrument) -> None:
         """Trade *instrument* by its new filters from now on; open orders stay as they are."""
-        self.instruments[instrument.symbol] = instrument
-        self.trading.setdefault(instrument.symbol, Trading.TRADING)
-        self.tapes.setdefault(instrument.symbol, Tape())
+        self.floor.set_instrument(instrument)
         for account in self.accounts.values():
             account.matcher.set_instrument(instrument)
 
@@ -515,7 +389,7 @@ class PracticeVenue:
             return
         for account in self.accounts.values():
             for record in account.open_in(symbol):
-                account.matcher.cancel(str(record.order_id), self._market_time(symbol))
+                account.matcher.cancel(str(record.order_id), self.floor.market_time(symbol))
                 account.end(record, Status.EXPIRED, Execution.EXPIRED, now)
 
     def set_fees(self, fee_in: FeeIn) -> None:
@@ -538,7 +412,7 @@ class PracticeVenue:
         if record is None:
             raise ExchangeError(f"account {account!r} has no order {order_id}")
         self._refuse_unpaid(owner, record, quantity, price)
-        market_time = self._market_time(record.symbol)
+        market_time = self.floor.market_time(record.symbol)
         if record.is_open:
             owner.matcher.cancel(str(order_id), market_time)
         trade_id = int(next(self._trade_ids))
@@ -567,34 +441,6 @@ class PracticeVenue:
         if account is None:
             raise ExchangeError(f"there is no account {name!r}")
         return account
-
-    def _market_time(self, symbol: str) -> datetime:
-        """Return the end of the last bar: when all happens that happens before the next."""
-        last = self.tapes[symbol].last
-        return _BEGINNING if last is None else last.end
-
-    def _listed(self, symbol: str) -> Instrument:
-        """Return the instrument of *symbol*, or refuse."""
-        instrument = self.instruments.get(symbol)
-        if instrument is None:
-            raise unknown_symbol()
-        return instrument
-
-    def _tradable(self, symbol: str) -> Instrument:
-        """Return the instrument of *symbol* if it trades, or refuse."""
-        instrument = self._listed(symbol)
-        trading = self.trading[symbol]
-        if trading is Trading.DELISTED:
-            raise unknown_symbol()
-        if trading is Trading.BREAK:
-            raise RefusalError(-1013, "Market is closed.")
-        return instrument
-
-    @staticmethod
-    def _open_named(owner: Account, symbol: str, client_id: str) -> bool:
-        """Tell whether an open order has that client id."""
-        found = owner.named(symbol, client_id)
-        return found is not None and found.is_open
 
     @staticmethod
     def _find(
