@@ -95,7 +95,7 @@ def verify_records(
     """Do what `verify_journal` does with a database that is open."""
     with problems_of(engine):
         signed = list(dict.fromkeys(HeadStore(engine, heads).all()))  # most are kept twice
-    return _Scan(signed, keys).run(_chunks(engine))
+    return Scan(signed, keys).run(_chunks(engine))
 
 
 def _state(url: str) -> tuple[object, ...]:
@@ -131,8 +131,8 @@ def _one_by_one(
         raise _Unreadable(" ".join(str(error).split())) from error
 
 
-class _Scan:
-    """One pass over the records, and the heads that wait for theirs."""
+class Scan:
+    """One pass over the records, and the heads that wait for theirs. `run` is called once."""
 
     def __init__(self, signed: Sequence[SignedHead], keys: Collection[VerifyingKey]) -> None:
         self._keys = keys
