@@ -58,6 +58,7 @@ class Api:
     def __init__(self, venue: PracticeVenue, limits: RateLimits) -> None:
         self.venue = venue
         self._limits = limits
+        self._named: dict[str, str] = {}
 
     def symbol(self, params: Mapping[str, str]) -> str:
         """Return the venue's name of the symbol asked for."""
@@ -67,10 +68,13 @@ class Api:
 
     def symbol_of(self, written: str) -> str:
         """Return the venue's name of a symbol that the wire writes so."""
-        for symbol, instrument in self.venue.instruments.items():
-            if wire.wire_symbol(instrument) == written:
-                return symbol
-        raise unknown_symbol()
+        instruments = self.venue.instruments
+        if len(self._named) != len(instruments):
+            self._named = {wire.wire_symbol(each): name for name, each in instruments.items()}
+        symbol = self._named.get(written)
+        if symbol is None:
+            raise unknown_symbol()
+        return symbol
 
     def written(self, symbol: str) -> str:
         """Return how the wire writes *symbol*."""
@@ -200,12 +204,12 @@ class Api:
         length = length_of(params["interval"])
         start, end = _instant(params, "startTime"), _instant(params, "endTime")
         tape = self.venue.tapes[symbol]
-        candles = tape.candles(start, end, _LARGEST_LIMIT, length)
+        limit = _limit(params, 500)
+        candles = tape.candles(start, end, limit + request.stale, length)
         candles = candles[: -request.stale] if request.stale else candles
         partial = tape.begun(length) if request.partial else None
         if partial is not None and (end is None or partial.start <= end):
             candles.append(partial)
-        limit = _limit(params, 500)
         candles = candles[:limit] if start is not None else candles[-limit:]
         return [wire.candle_json(bar) for bar in candles]
 

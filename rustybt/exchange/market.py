@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from decimal import Decimal
+from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rustybt.model.bar import Bar
@@ -80,6 +81,8 @@ class Tape:
 
         With a *start* they are the first ones, without it the last ones. Only whole candles count.
         """
+        if start is None and end is None and self._is_native(interval):
+            return list(islice(reversed(self.bars), limit))[::-1]
         found = [
             bar
             for bar in self._whole(interval)
@@ -87,9 +90,13 @@ class Tape:
         ]
         return found[:limit] if start is not None else found[-limit:]
 
+    def _is_native(self, interval: timedelta) -> bool:
+        """Tell whether the bars are candles of *interval* as they are."""
+        return not self.bars or self.bars[-1].end - self.bars[-1].start == interval
+
     def _whole(self, interval: timedelta) -> list[Bar]:
         """Return the candles of *interval* that the bars fill."""
-        if not self.bars or self.bars[-1].end - self.bars[-1].start == interval:
+        if self._is_native(interval):
             return list(self.bars)
         groups: dict[int, list[Bar]] = {}
         for bar in self.bars:
@@ -106,7 +113,7 @@ class Tape:
         within a longer candle.
         """
         last = self.last
-        if last is None or last.end - last.start != interval:
+        if last is None or not self._is_native(interval):
             return None
         price = last.close
         return Bar(last.symbol, last.end, last.end + interval, price, price, price, price, ZERO)

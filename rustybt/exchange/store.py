@@ -50,14 +50,15 @@ _encode = msgspec.json.Encoder(decimal_format="string").encode
 class Store:
     """A SQLite file with the state of a venue; it is told of changes and keeps them at once.
 
+    Who else writes to the file is waited for, at most *wait* seconds.
     Raise :class:`ExchangeError` if the file cannot be used or belongs to something else.
     """
 
-    def __init__(self, path: Path | str) -> None:
+    def __init__(self, path: Path | str, *, wait: float = _WAIT) -> None:
         self._path = path
         try:
             self._database = sqlite3.connect(
-                path, timeout=_WAIT, isolation_level=None, check_same_thread=False
+                path, timeout=wait, isolation_level=None, check_same_thread=False
             )
             self._database.execute("PRAGMA journal_mode=WAL")
             self._database.execute("PRAGMA synchronous=NORMAL")
@@ -69,6 +70,7 @@ class Store:
         self._balances: dict[tuple[str, str], Balance] = {}
         self._bars: dict[str, Bar] = {}
         self._is_changed = False
+        self._last_ids = (0, 0)
 
     def _unusable(self, error: Exception) -> ExchangeError:
         return ExchangeError(
@@ -154,17 +156,20 @@ class Store:
 
     def commit(self, venue: PracticeVenue) -> None:
         """Write what was noted, all of it or nothing."""
+        last_ids = (venue.last_order_id, venue.last_trade_id)
+        noted = (self._orders, self._trades, self._balances, self._bars)
+        if not any(noted) and not self._is_changed and last_ids == self._last_ids:
+            return
         run = self._database.execute
-        run("BEGIN IMMEDIATE")
         try:
-            self._write(venue)
-            run("COMMIT")
-        except BaseException:
-            run("ROLLBACK")
-            raise
-        self._is_changed = False
-        for noted in (self._orders, self._trades, self._balances, self._bars):
-            noted.clear()
+            run("BEGIN IMMEDIATE")
+            with self._database:  # commits, or rolls back
+                self._write(venue)
+        except sqlite3.Error as error:
+            raise self._unusable(error) from None
+        self._is_changed, self._last_ids = False, last_ids
+        for each in noted:
+            each.clear()
 
     def _write(self, venue: PracticeVenue) -> None:
         many = self._database.executemany

@@ -507,3 +507,94 @@ def test_the_websocket_interface_refuses_like_the_other() -> None:
         assert (await market.receive_json())["error"]["code"] == 2
 
     with_client(work)
+
+
+def test_questions_about_prices_and_the_past_are_answered() -> None:
+    """What clients ask besides the usual: averages, test orders, pages and spans of the past."""
+
+    async def work(client: Client) -> None:
+        async def said(method: str, endpoint: str, **params: Any) -> Any:
+            status, document = await client.ask(method, endpoint, **params)
+            assert status == 200, document
+            return document
+
+        assert await said("GET", "ping") == {}
+        last = (await said("GET", "ticker/price", symbol=ELM))["price"]
+        assert (await said("GET", "avgPrice", symbol=ELM))["price"] == last
+        assert len(await said("GET", "ticker/24hr")) == 2
+        assert len(await said("GET", "trades", symbol=ELM, limit=3)) == 3
+        assert await said("POST", "order/test", **BUY) == {}
+        assert client.orders == []
+        first = await said("POST", "order", **BUY, newOrderRespType="ACK")
+        assert sorted(first) == [
+            "clientOrderId",
+            "orderId",
+            "orderListId",
+            "symbol",
+            "transactTime",
+        ]
+        client.exchange.step()
+        second = await said("POST", "order", **{**BUY, "price": "200"}, newOrderRespType="RESULT")
+        assert (second["status"], "fills" in second) == ("FILLED", False)
+        ids = {"all": [first["orderId"], second["orderId"]], "late": [second["orderId"]]}
+
+        async def orders(**params: Any) -> list[int]:
+            return [
+                each["orderId"] for each in await said("GET", "allOrders", symbol=ELM, **params)
+            ]
+
+        assert await orders() == ids["all"]
+        assert await orders(startTime=first["transactTime"] + 1) == ids["late"]
+        assert await orders(endTime=first["transactTime"]) == ids["all"][:1]
+        assert await orders(orderId=second["orderId"]) == ids["late"]
+        assert await orders(startTime=0, limit=1) == ids["all"][:1]
+        for params, number in (
+            ({}, 1),
+            ({"orderId": first["orderId"]}, 0),
+            ({"orderId": second["orderId"]}, 1),
+            ({"fromId": 2}, 0),
+            ({"endTime": second["transactTime"] - 1}, 0),
+        ):
+            assert len(await said("GET", "myTrades", symbol=ELM, **params)) == number
+        some = await said("GET", "account", omitZeroBalances="true")
+        assert [each["asset"] for each in some["balances"]] == ["ELM", "USDT"]
+
+    with_client(work)
+
+
+def test_a_symbol_without_a_price_says_so() -> None:
+    """Before its first bar there are no prices, no book, and nothing to replace."""
+
+    async def work(client: Client) -> None:
+        assert (await client.ask("GET", "avgPrice", symbol=ELM))[1]["price"] == "0"
+        assert (await client.ask("GET", "depth", symbol=ELM))[1]["bids"] == []
+        assert (await client.ask("GET", "ticker/price"))[1] == []
+        assert (await client.ask("GET", "ticker/price", symbol=ELM))[1] == []
+        assert (await client.ask("GET", "klines", symbol=ELM, interval="1d"))[1] == []
+        assert client.exchange.server.market_time() == NOON
+
+    with_client(work, history=0)
+
+
+def test_orders_can_be_stamped_with_the_clock() -> None:
+    """Then trades of a replayed past happen now."""
+
+    async def work(client: Client) -> None:
+        _, order = await client.ask("POST", "order", **BUY)
+        assert order["transactTime"] == milliseconds(NOON)
+        while client.orders[0].is_open and client.exchange.step():
+            pass
+        trades = (await client.ask("GET", "myTrades", symbol=ELM))[1]
+        assert [each["time"] for each in trades] == [milliseconds(NOON)] * len(trades)
+
+    with_client(work, stamp="clock")
+
+
+def test_a_replay_runs_at_a_pace_of_its_own() -> None:
+    """All bars are shown, and then nothing more happens."""
+
+    async def work(client: Client) -> None:
+        await client.exchange.server.run_replay(0)
+        assert client.exchange.step() == 0
+
+    with_client(work)
