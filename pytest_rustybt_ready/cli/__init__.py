@@ -96,14 +96,17 @@ def verify(
 ) -> None:
     """Judge a run's record again, offline, as of any instant; tell what lapses when.
 
-    A record that was altered, or whose verdict does not follow from what it holds, is refused. A
-    digest finds damage and careless changes; who wrote a record, only a signature can tell.
+    A record that was altered, whose verdict does not follow from what it holds, or whose statements
+    its signed texts do not bear out, is refused. A digest finds damage and careless changes; who
+    wrote a record, only a signature can tell (see sign-results).
     """
     from pytest_rustybt_ready import record as records
     from pytest_rustybt_ready.verdict import Exit
     from pytest_rustybt_ready.verify import as_json, as_text, instant, rejudge
+    from pytest_rustybt_ready.verify.signatures import require_signed
 
     loaded = records.load(record)
+    require_signed(loaded)
     verdict = rejudge(loaded, datetime.now(UTC) if at is None else instant(at))
     say(as_json(loaded, verdict) if json else as_text(loaded, verdict))
     raise typer.Exit(Exit.of(verdict.scope_status))

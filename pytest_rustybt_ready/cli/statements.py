@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
+from pytest_rustybt_ready.values import Stage
+
 if TYPE_CHECKING:
     from pytest_rustybt_ready.checklist import Checklist, Item
     from pytest_rustybt_ready.statements.gather import Bench, Gathered
@@ -67,6 +69,7 @@ def register(app: typer.Typer) -> None:
     app.command()(waive)
     app.command()(revoke)
     app.command(name="sign-results")(sign_results)
+    app.command()(merge)
     app.add_typer(statements)
 
 
@@ -187,6 +190,44 @@ def sign_results(
     from pytest_rustybt_ready.verify.parts import sign_part
 
     say(f"signed: {sign_part(record, key or default_key(Path.home()))}")
+
+
+def merge(
+    parts: Annotated[
+        list[Path], typer.Argument(metavar="PART...", help="Signed records: readiness.json files.")
+    ],
+    folder: Annotated[
+        Path,
+        typer.Option(
+            "--statements", metavar="DIR", help="The readiness/ folder of the deployment."
+        ),
+    ],
+    report: Annotated[
+        Path, typer.Option("-o", "--output", metavar="DIR", help="Where the reports go.")
+    ] = Path("readiness-report"),
+    root: Root = Path(),
+    stage: Annotated[
+        Optional[Stage],  # noqa: UP045 - as above
+        typer.Option(help="Stage whose items decide. Default: the latest of the parts."),
+    ] = None,
+    at: Annotated[
+        Optional[str],  # noqa: UP045 - as above
+        typer.Option(metavar="TIME", help="Judge as of this instant. Default: now."),
+    ] = None,
+) -> None:
+    """Merge signed runs of CI, staging and host with what people signed, and judge the whole."""
+    from pytest_rustybt_ready.cli import say
+    from pytest_rustybt_ready.report import write_reports
+    from pytest_rustybt_ready.verdict import Exit
+    from pytest_rustybt_ready.verify import as_text, instant
+    from pytest_rustybt_ready.verify.merge import Order
+    from pytest_rustybt_ready.verify.merge import merge as merged
+
+    when = instant(at) if at else datetime.now(UTC)
+    record = merged(Order(tuple(parts), folder, root, when, stage))
+    write_reports(record, report)
+    say(as_text(record, record.verdict))
+    raise typer.Exit(Exit.of(record.verdict.scope_status))
 
 
 def _results_digest(record: Path) -> str:

@@ -81,11 +81,19 @@ def test_earlier_it_was_not_seen_yet(ready: Path, capsys: Out) -> None:
 def test_a_failed_run_stays_failed(records: Any, tmp_path: Path, capsys: Out) -> None:
     """The exit code is 1 for NOT READY; blockers are numbered, the worst first."""
     path = tmp_path / "readiness.json"
-    path.write_bytes(dump(records.make()))
+    path.write_bytes(dump(records.make(statements=())))
     assert cli.run(["verify", str(path), "--at", "2026-03-14T10:00"]) == 1
     out = capsys.readouterr().out
     assert "  1. " in out
     assert "NOT READY as of" in out
+
+
+def test_a_statement_that_nobody_signed(records: Any, tmp_path: Path, capsys: Out) -> None:
+    """A record that is sound in itself, with a sign-off written in by hand, is refused."""
+    path = tmp_path / "readiness.json"
+    path.write_bytes(dump(records.make()))
+    assert cli.run(["verify", str(path), "--at", "2026-03-14T10:00"]) == 7
+    assert "by Ada Byron that its signed texts do not bear out" in capsys.readouterr().err
 
 
 def test_json_holds_the_whole_verdict(ready: Path, capsys: Out) -> None:
