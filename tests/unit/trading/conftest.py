@@ -19,7 +19,7 @@ from rustybt.model.event import (
     TimerFired,
 )
 from rustybt.model.fill import Fill
-from rustybt.model.instrument import Instrument, InstrumentKind
+from rustybt.model.instrument import Instrument, InstrumentKind, Side
 from rustybt.model.order import Order
 from rustybt.model.order_state import OrderState
 from rustybt.strategy import Strategy
@@ -253,7 +253,7 @@ class Session:
     def there(self, client_id: str | None, state: str = "accepted", **changes: Any) -> VenueOrder:
         """Return an order as the venue has it: as we do, but for *state* and *changes*."""
         known = client_id is not None and client_id in self.engine.orders
-        named: dict[str, Any] = {"symbol": "BTC/USDT", "side": "buy", "quantity": Decimal(1)}
+        named: dict[str, Any] = {"symbol": "BTC/USDT", "side": Side.BUY, "quantity": Decimal(1)}
         if known:
             order = self.engine.orders[str(client_id)]
             for name in ("symbol", "side", "quantity", "filled", "price"):
