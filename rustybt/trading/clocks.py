@@ -26,7 +26,7 @@ class WallClock:
 
     async def sleep_until(self, time: datetime) -> None:
         """Return at *time*, at once if it has passed."""
-        await _doze(lambda: (time - self.now()).total_seconds())
+        await _doze(lambda: _seconds(time, self.now()))
 
 
 class ScaledClock:
@@ -50,7 +50,12 @@ class ScaledClock:
 
     async def sleep_until(self, time: datetime) -> None:
         """Return at *time*, at once if it has passed."""
-        await _doze(lambda: (time - self.now()).total_seconds() / self._speed)
+        await _doze(lambda: _seconds(time, self.now()) / self._speed)
+
+
+def _seconds(time: datetime, now: datetime) -> float:
+    """Return the seconds from *now* to *time*."""
+    return (time - now).total_seconds()
 
 
 async def _doze(left: Callable[[], float]) -> None:

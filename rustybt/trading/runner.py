@@ -33,6 +33,7 @@ from rustybt.trading.commands import (
 from rustybt.trading.fold import COMMAND, EVENT
 from rustybt.trading.reports import Heartbeat, SessionStarted, SessionStopped
 from rustybt.trading.simulated import SimulatedVenue
+from rustybt.trading.summary import FOLD_VERSION
 from rustybt.trading.timers import Timers
 
 if TYPE_CHECKING:
@@ -46,10 +47,10 @@ if TYPE_CHECKING:
     from rustybt.trading.ports import Clock, Feed, Notifier, Venue
     from rustybt.trading.reports import EngineEvent
 
-FOLD_VERSION: Final = "1"
-"""Of the state that snapshots hold: one of another version is not used."""
 FAILED: Final = 3
 """The code of a session that could not go on."""
+_REHEARSED: Final = 1000
+"""Records that are written together where nothing outside depends on them."""
 _MARKET: Final = (BarClosed, QuoteChanged)
 
 
@@ -76,9 +77,9 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True):
 class Runner:
     """One session of *engine*. :meth:`run` returns when it has ended.
 
-    *journal* is open, with the lease of the account as its fence if there is a *lease*; *wall* is
-    the real time that leases go by. Events may come from any place on the event loop through
-    :meth:`put`.
+    *feed* makes the feed, which may want to know when all is :meth:`settled`. *journal* is open,
+    with the lease of the account as its fence if there is a *lease*; *wall* is the real time that
+    leases go by. Events may come from any place on the event loop through :meth:`put`.
     """
 
     def __init__(
@@ -86,7 +87,7 @@ class Runner:
         engine: Engine,
         *,
         venue: Venue,
-        feed: Feed,
+        feed: Callable[[Runner], Feed],
         clock: Clock,
         journal: Journal,
         notifier: Notifier,
@@ -98,7 +99,6 @@ class Runner:
         self.engine = engine
         self.settings = RunnerSettings() if settings is None else settings
         self._venue = venue
-        self._feed = feed
         self._clock = clock
         self._journal = journal
         self._notifier = notifier
@@ -113,8 +113,11 @@ class Runner:
         self._idle = asyncio.Event()
         self._ending: Ending | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        self._signed = self._snapshot = self._sequence
+        # Venue and time are made here as well: what a crash undoes is undone for all of them.
+        self._is_rehearsal = isinstance(venue, SimulatedVenue) and clock.kind == "simulated"
+        self._signed = self._snapshot = self._committed = self._sequence
         self.events = 0
+        self._feed = feed(self)
         self.error: BaseException | None = None
         """What ended the session, if it was something that nobody had foreseen."""
 
@@ -158,11 +161,13 @@ class Runner:
 
     # The session
 
-    async def run(self) -> Ending:
-        """Run the session to its end."""
+    async def run(self, *, enabled_by: str | None = None, reason: str = "") -> Ending:
+        """Run the session to its end; *enabled_by* lets it trade for a *reason*, once recovered."""
         try:
             await self._venue.start(self.put)
             self.put(self._started)
+            if enabled_by is not None:
+                self.operate("enable", enabled_by, reason)
             self._spawn(self._beat())
             if self._lease is not None:
                 self._spawn(self._hold(self._lease))
@@ -219,11 +224,17 @@ class Runner:
 
     def _settle(self) -> None:
         """Put everything on the disk, then carry out what is wanted."""
-        self._journal.commit()
+        if not self._is_rehearsal or self._sequence - self._committed >= _REHEARSED:
+            self._commit()
         wanted, self._wanted = self._wanted, []
         for command in wanted:
             self._carry_out(command)
         self._keep_house()
+
+    def _commit(self) -> None:
+        """Put everything on the disk."""
+        self._journal.commit()
+        self._committed = self._sequence
 
     def _carry_out(self, command: Command) -> None:
         """Do what the engine wants."""
@@ -259,9 +270,11 @@ class Runner:
         now = self._sequence
         if now - self._signed >= self.settings.sign_every:
             self._signed = now
+            self._commit()
             self._journal.sign_head()
         if now - self._snapshot >= self.settings.snapshot_every:
             self._snapshot = now
+            self._commit()
             self._journal.save_snapshot(now, FOLD_VERSION, to_json(self.engine.state))
 
     # What runs beside
@@ -337,4 +350,4 @@ class Runner:
         self._journal.sign_head()
 
 
-__all__ = ["FAILED", "FOLD_VERSION", "Ending", "Runner", "RunnerSettings"]
+__all__ = ["FAILED", "Ending", "Runner", "RunnerSettings"]

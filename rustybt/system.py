@@ -1,1 +1,0 @@
-"""The composition root: from a deployment's settings to a wired engine."""
