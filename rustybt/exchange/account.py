@@ -17,6 +17,7 @@ from rustybt.exchange.records import (
     Status,
     TradeRecord,
 )
+from rustybt.exchange.state import AccountState
 from rustybt.model.event import OrderFilled, OrderUpdated
 from rustybt.model.fill import Fill, Liquidity
 from rustybt.model.instrument import Side
@@ -266,7 +267,19 @@ class Account:
             with_fee=self.fee_in is FeeIn.QUOTE,
         )
 
-    # After a restart
+    # Before and after a restart
+
+    def state(self) -> AccountState:
+        """Return what the account has and did."""
+        return AccountState(
+            fee_in=self.fee_in,
+            balances=self.wallet.all(),
+            orders=list(self.orders.values()),
+            trades=sorted(
+                (trade for trades in self.trades.values() for trade in trades),
+                key=lambda trade: trade.trade_id,
+            ),
+        )
 
     def resume(self, record: OrderRecord, *, seen: bool, now: datetime) -> None:
         """Let the open *record* work again; *seen* is whether the market came by before."""

@@ -14,8 +14,9 @@ from rustybt.model.money import ZERO
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-    from rustybt.exchange.api import Api, ApiRequest
+    from rustybt.exchange.api import Api
     from rustybt.exchange.faults import Call, Fault
+    from rustybt.exchange.market_api import ApiRequest
     from rustybt.exchange.records import OrderRecord
     from rustybt.exchange.venue import PracticeVenue
 

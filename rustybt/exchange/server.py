@@ -13,10 +13,11 @@ import msgspec
 from aiohttp import web
 
 from rustybt.exchange.admin import Admin
-from rustybt.exchange.api import ENDPOINTS, Api, ApiRequest, Endpoint
+from rustybt.exchange.api import ENDPOINTS, Api, Endpoint
 from rustybt.exchange.errors import ExchangeError, RefusalError
 from rustybt.exchange.faults import Call, Fault, FaultKind, Faults
 from rustybt.exchange.limits import Limiter, RateLimits
+from rustybt.exchange.market_api import ApiRequest
 from rustybt.exchange.mishaps import after_cancel, before_cancel, mishap_after
 from rustybt.exchange.records import milliseconds
 from rustybt.exchange.signing import holder, refuse_forgery, refuse_untimely, unsigned

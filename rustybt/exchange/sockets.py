@@ -16,7 +16,7 @@ from rustybt.exchange.signing import holder, refuse_forgery
 from rustybt.exchange.streams import Listener
 
 if TYPE_CHECKING:
-    from rustybt.exchange.api import ApiRequest
+    from rustybt.exchange.market_api import ApiRequest
     from rustybt.exchange.server import PracticeServer
 
 _QUEUE: Final = 100_000

@@ -155,18 +155,7 @@ class PracticeVenue:
                 symbol: TapeState(shown=tape.shown, bars=list(tape.bars))
                 for symbol, tape in self.tapes.items()
             },
-            accounts={
-                name: AccountState(
-                    fee_in=account.fee_in,
-                    balances=account.wallet.all(),
-                    orders=list(account.orders.values()),
-                    trades=sorted(
-                        (trade for trades in account.trades.values() for trade in trades),
-                        key=lambda trade: trade.trade_id,
-                    ),
-                )
-                for name, account in self.accounts.items()
-            },
+            accounts={name: account.state() for name, account in self.accounts.items()},
             last_order_id=self.last_order_id,
             last_trade_id=self.last_trade_id,
         )

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import count
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
+from rustybt.exchange.account import model_order
 from rustybt.exchange.errors import RefusalError
-from rustybt.exchange.records import FeeIn, Kind, OrderRequest, Report, Trading
+from rustybt.exchange.records import FeeIn, Kind, OrderRecord, OrderRequest, Report, Trading
 from rustybt.exchange.venue import PracticeVenue
+from rustybt.execution.broker import VenueEvent
 from rustybt.execution.costs import BasisPointSlippage, MakerTakerCommission, PerShareCommission
+from rustybt.execution.matching import Matcher
 from rustybt.execution.rules import FillPolicy, MatchingRules
 from rustybt.model.bar import Bar
+from rustybt.model.event import OrderFilled
 from rustybt.model.instrument import Instrument, Side
 from rustybt.model.money import ZERO, add, subtract
 from rustybt.model.order import TimeInForce
@@ -141,7 +147,7 @@ class Session:
 def test_money_is_conserved_to_the_last_digit(
     rules: MatchingRules, fee_in: FeeIn, steps: list[tuple[object, ...]]
 ) -> None:
-    """Whatever is asked, no balance is negative and only trades move money, exactly as reported."""
+    """Only trades move money, as reported; none is negative; what is locked is open orders'."""
     session = Session(rules, fee_in)
     for step in steps:
         session.do(step)
@@ -158,23 +164,11 @@ def test_money_is_conserved_to_the_last_digit(
         expected[trade.fee_asset] = subtract(expected[trade.fee_asset], trade.fee)
     balances = session.venue.balances("main")
     assert {asset: each.total for asset, each in balances.items()} == expected
-
-
-@given(rules=RULES, fee_in=st.sampled_from(FeeIn), steps=STEPS)
-def test_what_is_locked_is_what_open_orders_hold_back(
-    rules: MatchingRules, fee_in: FeeIn, steps: list[tuple[object, ...]]
-) -> None:
-    """Locked money belongs to open orders, all of it, and ended orders hold nothing."""
-    session = Session(rules, fee_in)
-    for step in steps:
-        session.do(step)
     held = {"USDT": ZERO, "ELM": ZERO}
     for order in session.venue.accounts["main"].orders.values():
         assert order.is_open or not order.locked
         held[order.lock_asset] = add(held[order.lock_asset], order.locked)
-    balances = session.venue.balances("main")
     assert {asset: each.locked for asset, each in balances.items()} == held
-    assert session.venue.open_orders("main") == list(session.venue.accounts["main"].open.values())
 
 
 @given(rules=RULES, fee_in=st.sampled_from(FeeIn), before=STEPS, after=STEPS)
@@ -199,3 +193,40 @@ def test_a_venue_that_was_written_down_goes_on_as_if_nothing_had_been(
         reloaded.do(step)
     assert reloaded.said == plain.said
     assert reloaded.venue.dump() == plain.venue.dump()
+
+
+@given(
+    rules=RULES,
+    steps=st.lists(st.one_of(PLACE, BAR, BAR), max_size=12),
+)
+def test_the_venue_trades_exactly_as_the_simulated_broker(
+    rules: MatchingRules, steps: list[tuple[object, ...]]
+) -> None:
+    """The orders that the venue takes get the same trades from a bare matcher, fee and time too."""
+    rich = {"USDT": Decimal(10**9), "ELM": Decimal(10**6)}
+    session = Session(rules, FeeIn.QUOTE)
+    session.venue = PracticeVenue([ELM], {"main": rich}, rules)
+    session.venue.subscribe(session.said.append)
+    matcher = Matcher({SYMBOL: ELM}, rules, trade_ids=iter(map(str, count(1))))
+    matcher.set_position(SYMBOL, rich["ELM"])
+    events: list[VenueEvent] = []
+    for step in steps:
+        seen, now = session.venue.tapes[SYMBOL].last, session.time
+        session.do(step)
+        if step[0] == "bar":
+            last = session.venue.tapes[SYMBOL].last
+            assert last is not None
+            events += matcher.on_bar(last)
+        elif isinstance(record := session.said[-1], OrderRecord):
+            taken = replace(record, filled=ZERO)
+            events += matcher.submit([model_order(taken)], now, seen=seen)
+    plain = [
+        (each.fill.client_id, each.fill.price, each.fill.quantity, each.fill.fee, each.fill.time)
+        for each in events
+        if isinstance(each, OrderFilled)
+    ]
+    booked = [
+        (str(trade.order_id), trade.price, trade.quantity, trade.fee, trade.time)
+        for trade in session.venue.my_trades("main", SYMBOL, limit=10**6)
+    ]
+    assert booked == plain
