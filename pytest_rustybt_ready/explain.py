@@ -14,6 +14,7 @@ import msgspec
 from pytest_rustybt_ready.checklist import Checklist, Item
 from pytest_rustybt_ready.errors import ReadyError
 from pytest_rustybt_ready.report.text import count, one_line
+from pytest_rustybt_ready.statements.standing import sign_command
 from pytest_rustybt_ready.values import Kind, Stage
 
 KINDS = {
@@ -100,11 +101,10 @@ def item_as_json(checklist: Checklist, item: Item) -> str:
 
 
 def commands(item: Item) -> tuple[str, ...]:
-    """Return the commands that run the checks of *item*, and then prove that they can fail."""
-    if not item.automated:
-        return ()
+    """Return the commands that run the checks of *item*, prove that they can fail, and sign it."""
     run = f"pytest --ready-item {item.id}"
-    return (run, f"{run} --ready-prove")
+    checked = (run, f"{run} --ready-prove") if item.automated else ()
+    return (*checked, sign_command(item)) if item.role else checked
 
 
 def _account(checklist: Checklist, item: Item) -> Iterator[tuple[str, str]]:

@@ -118,7 +118,8 @@ def _account(line: Line) -> Iterator[str]:
     yield f"{line.item.id} {line.item.text}"
     yield f"{line.disposition}: {line.verdict.reason}"
     yield f"to fix: {line.remedy}"
-    yield f"to run again: {line.command}"
+    doing = "run again" if line.item.automated or not line.item.role else "sign"
+    yield f"to {doing}: {line.command}"
     for check in line.checks:
         yield from (text for result in check.results for text in _seen(check.check, result))
 

@@ -76,6 +76,7 @@ def summary_lines(record: Record, *, encoding: str | None = "utf-8") -> list[Tex
         *_changes(record),
         *_blockers(view),
         *_proofs(record),
+        *_refused(record),
         *_verdict(view),
     ]
     return [(fit(text, encoding), markup) for text, markup in lines]
@@ -125,6 +126,18 @@ def _changes(record: Record) -> Iterator[Text]:
             yield f"{name} since the previous run: {_ids(ids)}", markup
     if not any(ids for _, ids, _ in named):
         yield "no change since the previous run", {}
+
+
+def _refused(record: Record) -> Iterator[Text]:
+    """Name the statements that do not count: a signature that is ignored must not go unseen."""
+    for refusal in record.refused[:MAX_BLOCKERS]:
+        text = " ".join(
+            filter(None, ("refused:", refusal.item, f"{refusal.file}: {refusal.reason}"))
+        )
+        yield shorten(one_line(text), MAX_REASON), {"yellow": True}
+    more = len(record.refused) - MAX_BLOCKERS
+    if more > 0:
+        yield f"and {count(more, 'refused statement')} more", {"yellow": True}
 
 
 def _blockers(view: View) -> Iterator[Text]:

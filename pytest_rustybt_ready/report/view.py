@@ -11,6 +11,7 @@ from pytest_rustybt_ready.checklist import Item, Section
 from pytest_rustybt_ready.record import Record
 from pytest_rustybt_ready.report.text import count
 from pytest_rustybt_ready.statements import Statement
+from pytest_rustybt_ready.statements.standing import sign_command
 from pytest_rustybt_ready.values import (
     CheckInfo,
     CheckResult,
@@ -96,7 +97,9 @@ class Line:
 
     @property
     def command(self) -> str:
-        """Return the command that runs this item alone."""
+        """Return the command that runs this item alone, or signs what nothing runs."""
+        if self.item.role and not self.item.automated:
+            return sign_command(self.item)
         return f"pytest --ready-item {self.item.id}"
 
 

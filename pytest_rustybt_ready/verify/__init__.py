@@ -57,6 +57,8 @@ def as_json(record: Record, verdict: Verdict) -> str:
         "subject": record.subject.name,
         "commit": record.subject.commit,
         "run": record.verdict.at.isoformat(),
+        "trust": record.trust.digests,
+        "refused": msgspec.to_builtins(record.refused),
         "run_status": record.verdict.scope_status,
         "scope": scope_words(record.run.scope, record),
         "lapsed": lapsed(record, verdict),
@@ -73,6 +75,8 @@ def _lines(record: Record, verdict: Verdict) -> Iterator[str]:
     yield f"of {one_line(subject.name)}{commit}{dirty}"
     yield f"judged {moment(run.at)} at stage {run.stage}: {run.scope_status}"
     yield f"asked about: {one_line(scope_words(record.run.scope, record))}"
+    yield from (one_line(f"part {p.file} {p.digest} by {p.signer}") for p in record.parts)
+    yield from _signed(record)
     yield ""
     yield arithmetic(verdict.counts)
     yield from _changes(record, verdict)
@@ -84,6 +88,14 @@ def _lines(record: Record, verdict: Verdict) -> Iterator[str]:
     if not verdict.lapses:
         yield "nothing that is satisfied and blocks lapses by age"
     yield f"{verdict.scope_status} as of {moment(verdict.at)} at stage {verdict.stage}"
+
+
+def _signed(record: Record) -> Iterator[str]:
+    """Yield how many statements were verified, believing whom, and which were refused."""
+    if record.statements:
+        yield f"{count(len(record.statements), 'statement')} verified, with the keys and roles of"
+        yield from (f"  {name} {digest}" for name, digest in record.trust.digests.items())
+    yield from (f"refused: {one_line(f'{r.file}: {r.reason}')}" for r in record.refused)
 
 
 def _changes(record: Record, verdict: Verdict) -> Iterator[str]:

@@ -15,6 +15,8 @@ from pytest_rustybt_ready import cli
 from pytest_rustybt_ready import record as records
 from pytest_rustybt_ready.errors import RecordError
 from pytest_rustybt_ready.record import Record
+from pytest_rustybt_ready.report.html import render_html
+from pytest_rustybt_ready.report.terminal import summary_lines
 from pytest_rustybt_ready.statements.ssh import sign
 from pytest_rustybt_ready.statements.trust import TrustError
 from pytest_rustybt_ready.values import (
@@ -31,6 +33,7 @@ from pytest_rustybt_ready.values import (
     Subject,
 )
 from pytest_rustybt_ready.verdict import Inputs, judge
+from pytest_rustybt_ready.verify import as_text
 from pytest_rustybt_ready.verify.merge import Order, merge
 from pytest_rustybt_ready.verify.parts import results_digest
 
@@ -185,6 +188,23 @@ def test_the_order_of_parts_changes_nothing(parts: Parts) -> None:
     assert records.dump(parts.merge(*paths)) == records.dump(parts.merge(*paths[::-1]))
 
 
+def test_refused_statements_show_in_every_report(parts: Parts, desk: Any) -> None:
+    """A signature that does not count is named on the page, in the terminal and by verify."""
+    path = desk.sign("ada", "2.1.6", "security-reviewer")
+    for n in range(25):
+        (desk.statements / f"{n}.json").write_text("{}")
+    path.with_name(f"{path.name}.sig").unlink()
+    merged = parts.merge(*parts.all())
+    said = f"{path.name}: it is not signed"
+    page = render_html(merged)
+    assert "16 more; see readiness.json" in page
+    lines = "\n".join(text for text, _ in summary_lines(merged))
+    assert "refused: 0.json: it is not a statement" in lines
+    assert "and 6 refused statements more" in lines
+    assert said in as_text(merged, merged.verdict)
+    assert said in merged.verdict.of("2.1.6").reason
+
+
 def test_a_sandbox_alone_may_speak_of_its_host(parts: Parts) -> None:
     """Without a deployment among the parts a sandbox is what is judged."""
     merged = parts.merge(parts.write("ci"))
@@ -215,8 +235,14 @@ def test_the_commands(parts: Parts, desk: Any, tmp_path: Path, capfd: Any) -> No
     assert "NOT READY as of 2026-03-14 09:26 UTC at stage production" in capfd.readouterr().out
     record = out / "readiness.json"
     assert records.load(record).verdict.of("2.1.6").disposition == "signed"
-    assert "ada@example.org" in (out / "index.html").read_text()
+    page = (out / "index.html").read_text()
+    assert all(f"<dt>Part {name}.json</dt>" in page for name in PARTS)
+    assert "<dt>roles.toml</dt>" in page
     assert cli.run(["verify", str(record), *at]) == 1
+    text = capfd.readouterr().out
+    assert "1 statement verified, with the keys and roles of" in text
+    assert "  allowed_signers sha256:" in text
+    assert text.count("by ada@example.org") == 3
     first = record.read_bytes()
     assert cli.run(["merge", *map(str, paths), *where, *at]) == 1
     assert record.read_bytes() == first
