@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from msgspec.structs import astuple
 
+from rustybt.journal.database import database_errors
 from rustybt.journal.errors import JournalError, LeaseLostError
 from rustybt.journal.records import GENESIS, Head, Record
 
@@ -40,6 +41,7 @@ class Writer:
     def __init__(self, engine: Engine) -> None:
         self._connection: PoolProxiedConnection = engine.raw_connection()
         self._cursor = self._connection.cursor()
+        self._errors = database_errors(engine)
         self._sqlite = engine.dialect.name == "sqlite"
         mark = "?" if self._sqlite else "%s"
         marks = ", ".join([mark] * 7)
@@ -103,7 +105,7 @@ class Writer:
         try:
             yield
         except BaseException:
-            with contextlib.suppress(Exception):
+            with contextlib.suppress(*self._errors):
                 self._connection.rollback()
             raise
 

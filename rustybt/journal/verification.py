@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import struct
 from hashlib import sha256
 from typing import TYPE_CHECKING
@@ -192,7 +193,8 @@ class Scan:
         """
         previous, sequence, names = self._previous, self._sequence, self._names
         hashed, numbers = sha256, _numbers
-        try:
+        # A value of another type, or beyond what can be hashed, ends it as any changed one does.
+        with contextlib.suppress(struct.error, TypeError, AttributeError, UnicodeEncodeError):
             for number, micros, session, kind, payload, before, own in chunk:
                 try:
                     both = names[session, kind]
@@ -203,8 +205,6 @@ class Scan:
                     break
                 previous = own
                 sequence += 1
-        except (struct.error, TypeError, AttributeError, UnicodeEncodeError):
-            pass  # a value of another type, or beyond what can be hashed: a changed record
         whole = sequence - self._sequence
         self._previous, self._sequence = previous, sequence
         return whole

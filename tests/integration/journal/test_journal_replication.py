@@ -8,9 +8,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from msgspec.structs import astuple
 
 from rustybt.journal import JournalError, canonical
 from rustybt.journal.replication import Replicator, restore_segments
+from rustybt.journal.sinks import open_sink
 from rustybt.journal.store import Journal
 from rustybt.journal.verification import verify_journal
 
@@ -204,3 +206,37 @@ def test_an_unknown_scheme_stops_nothing(tmp_path: Path) -> None:
         write(journal, 1)
         state = Replicator(journal, "nosuch://user:hush@host/x", clock=lambda: NOW).ship()
     assert state.problem == "ValueError"
+
+
+def test_a_journal_that_was_replaced_is_not_mixed_with_its_copy(tmp_path: Path) -> None:
+    """If other records stand in the journal than those that were shipped, nothing more is."""
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    with named(tmp_path, "a") as one, named(tmp_path, "b") as two:
+        write(one, 2)
+        write(two, 3)
+        replicator = Replicator(one, str(copy), clock=lambda: NOW)
+        replicator.ship()
+        write(one, 1)
+        with one.engine.begin() as connection:
+            connection.exec_driver_sql("DELETE FROM journal")
+            for record in two.records():
+                connection.exec_driver_sql(
+                    "INSERT INTO journal VALUES (?, ?, ?, ?, ?, ?, ?)", astuple(record)
+                )
+        assert "the copy is of another journal" in str(replicator.ship().problem)
+    assert len(files(copy)) == 1
+
+
+@pytest.mark.parametrize("kind", ["folder", "memory"])
+def test_a_sink_writes_nothing_twice(tmp_path: Path, kind: str) -> None:
+    """What is there stays; the same again is no error, and other content is."""
+    if kind == "memory":
+        pytest.importorskip("fsspec")
+    sink = open_sink(str(tmp_path) if kind == "folder" else f"memory://{tmp_path.name}/sink")
+    sink.put("name", b"one\ntwo")
+    sink.put("name", b"one\ntwo")
+    with pytest.raises(JournalError, match="the copy holds another name"):
+        sink.put("name", b"other")
+    assert list(sink.lines("name")) == [b"one\n", b"two"]
+    assert sink.names() == ["name"]
