@@ -69,18 +69,16 @@ class ControlServer:
         self._talks: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> ControlServer:
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            with contextlib.suppress(FileNotFoundError):
-                self._path.unlink()
-            listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            self._path.unlink(missing_ok=True)
             with _short(self._path) as name:
                 listener.bind(name)
             self._path.chmod(PRIVATE_FILE)
-            self._server = await asyncio.start_unix_server(
-                self._accept, sock=listener, limit=_LONGEST
-            )
         except OSError as error:
+            listener.close()
             raise ControlError(f"cannot listen at {self._path}: {error.strerror}") from error
+        self._server = await asyncio.start_unix_server(self._accept, sock=listener, limit=_LONGEST)
         return self
 
     async def __aexit__(self, *_: object) -> None:
