@@ -29,19 +29,26 @@ class TreeStore(Generic[T]):
         self.folder = folder
         self._type = type_
 
+    def known(self, tree: str) -> T | None:
+        """Return the record as it is by now, without waiting for whoever is making more of it."""
+        return self._read(self._path(tree))
+
     def get(self, tree: str, extend: Callable[[T | None, Callable[[T], None]], T]) -> T:
         """Return what *extend* makes of the stored record (None if there is none that is whole).
 
         *extend* also gets a function that keeps an intermediate record, so that what was measured
         survives if a later step fails. Others that ask for the same tree wait meanwhile.
         """
-        path = self.folder / f"{tree.removeprefix('sha256:')[:32]}.json"
+        path = self._path(tree)
         with self._locked(path):
             known = self._read(path)
             record = extend(known, lambda value: self._write(path, value))
             if record is not known:
                 self._write(path, record)
             return record
+
+    def _path(self, tree: str) -> Path:
+        return self.folder / f"{tree.removeprefix('sha256:')[:32]}.json"
 
     def _read(self, path: Path) -> T | None:
         try:

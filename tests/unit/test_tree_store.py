@@ -59,3 +59,17 @@ def test_what_was_kept_survives_a_failure(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="after None"):
         store.get("sha256:aa", breaks)
     assert store.get("sha256:aa", remember(2)) == 5
+
+
+def test_what_is_there_is_read_while_more_is_made(tmp_path: Path) -> None:
+    """Who asks for the record as it is by now does not wait for whoever extends it."""
+    store = TreeStore(tmp_path, int)
+    assert store.known("sha256:aa") is None
+
+    def extend(known: int | None, keep: Callable[[int], None]) -> int:
+        keep(1)
+        assert TreeStore(tmp_path, int).known("sha256:aa") == 1
+        return 2
+
+    assert store.get("sha256:aa", extend) == 2
+    assert store.known("sha256:aa") == 2
