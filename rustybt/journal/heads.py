@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import struct
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from sqlalchemy import insert, select
 
-from rustybt.files import PRIVATE_FILE
+from rustybt.files import PRIVATE_FILE, flush_folder
 from rustybt.journal.errors import JournalError
 from rustybt.journal.records import micros_of, time_of
 from rustybt.journal.tables import HEADS
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from sqlalchemy import Engine
+    from sqlalchemy import Engine, Select
 
     from rustybt.journal.records import Head
     from rustybt.journal.signing import SigningKey, VerifyingKey
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 # No signature of anything else can be taken for one of a head.
 _PREFIX = b"rustybt journal head 1\0"
 _fixed = struct.Struct(">Q32sq").pack
+# More than a few lines: the newest head is the last of them.
+_TAIL = 4096
 
 
 class SignedHead(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,6 +74,9 @@ def _message(sequence: int, own: bytes, micros: int) -> bytes:
     return _PREFIX + _fixed(sequence, own, micros)
 
 
+_COLUMNS = [HEADS.c[name] for name in SignedHead.__struct_fields__]
+
+
 class HeadStore:
     """Keeps signed heads in the database and, where *file* is given, in that file, line by line.
 
@@ -91,39 +96,52 @@ class HeadStore:
 
     def all(self) -> list[SignedHead]:
         """Return what both hold; raise `JournalError` for a line of the file that is none."""
-        columns = [HEADS.c[name] for name in SignedHead.__struct_fields__]
-        with self._engine.begin() as connection:
-            found = connection.execute(select(*columns).order_by(HEADS.c.number)).all()
-        kept = [
-            SignedHead(
-                sequence=row.sequence,
-                own=bytes(row.own),
-                micros=row.micros,
-                public=bytes(row.public),
-                signature=bytes(row.signature),
-            )
-            for row in found
-        ]
+        kept = self._stored(select(*_COLUMNS).order_by(HEADS.c.number))
         return kept + (read_heads(self._file) if self._file else [])
 
     def newest(self) -> SignedHead | None:
         """Return the head of the highest number, whoever signed it."""
-        return max(self.all(), key=lambda head: head.sequence, default=None)
+        kept = self._stored(select(*_COLUMNS).order_by(HEADS.c.sequence.desc()).limit(1))
+        kept += read_heads(self._file, last=_TAIL) if self._file else []
+        return max(kept, key=lambda head: head.sequence, default=None)
+
+    def _stored(self, wanted: Select[Any]) -> list[SignedHead]:
+        with self._engine.begin() as connection:
+            return [
+                SignedHead(
+                    sequence=row.sequence,
+                    own=bytes(row.own),
+                    micros=row.micros,
+                    public=bytes(row.public),
+                    signature=bytes(row.signature),
+                )
+                for row in connection.execute(wanted)
+            ]
 
 
-def read_heads(file: Path) -> list[SignedHead]:
-    """Return the heads in *file*, none if there is no file.
+def read_heads(file: Path, *, last: int | None = None) -> list[SignedHead]:
+    """Return the heads in *file*, or in its *last* bytes; none if there is no file.
 
     A last line without its end is what a power cut leaves, and no head. Raise `JournalError` for
     any other that is none, and if the file cannot be read.
     """
     try:
-        lines = file.read_bytes().split(b"\n")[:-1]
+        lines, number = _lines(file, last)
     except FileNotFoundError:
         return []
     except OSError as error:
         raise JournalError(f"cannot read {file}: {error.strerror}") from error
-    return [_head_of(file, number, line) for number, line in enumerate(lines, start=1)]
+    return [_head_of(file, at, line) for at, line in enumerate(lines, start=number)]
+
+
+def _lines(file: Path, last: int | None) -> tuple[list[bytes], int]:
+    """Return the whole lines of *file*, or of its *last* bytes, and the number of the first."""
+    with file.open("rb") as opened:
+        size = opened.seek(0, os.SEEK_END)
+        start = 0 if last is None else max(size - last, 0)
+        opened.seek(start)
+        lines = opened.read().split(b"\n")[:-1]
+    return (lines[1:], 2) if start else (lines, 1)  # in the middle, the first is a part of one
 
 
 def _head_of(file: Path, number: int, line: bytes) -> SignedHead:
@@ -137,7 +155,8 @@ def _head_of(file: Path, number: int, line: bytes) -> SignedHead:
 
 
 def _append_line(file: Path, line: bytes) -> None:
-    """Add *line* to *file* and let it reach the disk; a torn last line is ended first."""
+    """Add *line* to *file* and let it reach the disk; a torn last line is taken off first."""
+    new = not file.exists()
     descriptor = os.open(file, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, PRIVATE_FILE)
     try:
         size = os.fstat(descriptor).st_size
@@ -148,9 +167,11 @@ def _append_line(file: Path, line: bytes) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+    if new:
+        flush_folder(file.parent)
 
 
 def _cut_torn(descriptor: int, size: int) -> None:
     """Take the last line off, which a power cut left without its end: it was never believed."""
-    whole = os.pread(descriptor, size, 0).rfind(b"\n") + 1
-    os.ftruncate(descriptor, whole)
+    start = max(size - _TAIL, 0)
+    os.ftruncate(descriptor, start + os.pread(descriptor, size - start, start).rfind(b"\n") + 1)

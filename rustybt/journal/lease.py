@@ -24,12 +24,16 @@ _TAKE = text("""
     WHERE journal_lease.expires <= :now
     RETURNING token
 """)
+_RELEASED = 0
 _RENEW = (
     update(LEASES)
-    .where(LEASES.c.name == bindparam("which"), LEASES.c.token == bindparam("held"))
+    .where(
+        LEASES.c.name == bindparam("which"),
+        LEASES.c.token == bindparam("held"),
+        LEASES.c.expires > _RELEASED,
+    )
     .values(expires=bindparam("until"))
 )
-_RELEASED = 0
 
 
 @dataclass(slots=True, eq=False)
@@ -76,17 +80,21 @@ class Lease:
         return cls(name, owner, token, until, engine)
 
     def renew(self, now: datetime, ttl: timedelta) -> None:
-        """Hold it for *ttl* from *now* on; raise ``LeaseLostError`` if it is another's by now."""
+        """Hold it for *ttl* from *now* on.
+
+        Raise ``LeaseLostError`` if it was released, or is another's by now. One that expired and
+        that nobody took is held on to.
+        """
         until = now + _positive(ttl)
         if not self._set_expiry(micros_of(until)):
             raise LeaseLostError(
-                f"the lease of {self.name} was taken over",
+                f"the lease of {self.name} was taken over or released",
                 remedy="stop at once: another engine acts on the account",
             )
         self.expires = until
 
     def release(self) -> None:
-        """Let others take it at once. It is no error if one has."""
+        """Let others take it at once; it cannot be renewed then. If one has it, that is no error."""
         self._set_expiry(_RELEASED)
 
     def _set_expiry(self, micros: int) -> bool:

@@ -143,6 +143,8 @@ def test_a_lease_has_one_owner(url: str) -> None:
     with pytest.raises(LeaseHeldError, match="held by b"):
         Lease.acquire(engine, "binance:1", owner="c", now=NOW + MINUTE * 2, ttl=MINUTE)
     second.release()
+    with pytest.raises(LeaseLostError, match="or released"):
+        second.renew(NOW + MINUTE * 2, MINUTE)
     third = Lease.acquire(engine, "binance:1", owner="c", now=NOW + MINUTE * 2, ttl=MINUTE)
     assert third.token > second.token
     engine.dispose()

@@ -98,8 +98,10 @@ def test_heads_are_added_to_a_file(tmp_path: Path) -> None:
     """Each is a line of its own in a private file that only grows; none are no heads."""
     file = tmp_path / "heads"
     assert read_heads(file) == []
-    heads = signed(file, 3)
+    heads = signed(file, 40)
     assert read_heads(file) == heads
+    assert read_heads(file, last=1000) == heads[-len(read_heads(file, last=1000)) :]
+    assert 0 < len(read_heads(file, last=1000)) < 40
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
@@ -110,11 +112,6 @@ def test_a_torn_last_line_is_no_head(tmp_path: Path) -> None:
     with file.open("rb+") as torn:
         torn.truncate(file.stat().st_size - 1)
     assert read_heads(file) == first[:1]
-    file.write_bytes(file.read_bytes()[:-30])
-    file.write_bytes(b"")
-    heads = signed(file, 1)
-    file.write_bytes(file.read_bytes() + b'{"sequ')
-    assert read_heads(file) == heads
 
 
 def test_the_next_head_takes_the_place_of_a_torn_one(tmp_path: Path) -> None:
