@@ -16,6 +16,7 @@ from rustybt.cli import (
     exchange,
     home,
     keys,
+    operate,
     sweep,
 )
 
@@ -40,6 +41,16 @@ app.command("check-lookahead")(backtest.lookahead)
 app.command("sweep")(sweep.sweep)
 app.command("benchmark")(benchmark.benchmark)
 app.command("practice-exchange")(exchange.practice_exchange)
+app.command("status")(operate.status)
+app.command("balance")(operate.balance)
+app.command("orders")(operate.orders)
+app.command("enable")(operate.enable)
+app.command("disable")(operate.disable)
+app.command("halt")(operate.halt)
+app.command("resume")(operate.resume)
+app.command("flatten")(operate.flatten)
+app.command("cancel")(operate.cancel)
+app.command("stop")(operate.stop)
 app.command("verify-audit")(audit.verify)
 app.command("export-audit")(audit.export)
 
