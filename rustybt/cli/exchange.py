@@ -57,9 +57,13 @@ def practice_exchange(
     ] = "quote",
     policy: PolicyOption = "same_close",
     history: Annotated[int, typer.Option(min=0, help="Bars shown before the start.")] = 30,
+    limits: Annotated[
+        bool, typer.Option("--limits", help="Limit requests like the real one.")
+    ] = False,
     json: JsonOption = False,
 ) -> None:
     """Run a practice exchange on this machine until Ctrl-C: the Binance spot dialect, for free."""
+    from rustybt.exchange.limits import USUAL_LIMITS
     from rustybt.exchange.records import FeeIn
     from rustybt.exchange.serving import running_exchange
 
@@ -71,6 +75,7 @@ def practice_exchange(
         balances=_balances(balance or ["USDT=100000"]),
         rules=_rules(fee_bps, policy),
         fee_in=FeeIn(_one_of(fee_in, list(FeeIn), "--fee-in")),
+        limits=USUAL_LIMITS if limits else None,
         state=state,
         port=port,
     )

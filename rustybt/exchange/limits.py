@@ -27,6 +27,10 @@ class RateLimits(Struct, frozen=True, kw_only=True):
     ban: float = 120.0
 
 
+USUAL_LIMITS: Final = RateLimits(weight=6_000, orders=100)
+"""Those of the real venue."""
+
+
 class Limiter:
     """What the clients used; *clock* counts seconds and never goes back."""
 

@@ -195,7 +195,7 @@ class PracticeServer:
         """Answer one REST request, with all that goes wrong on the way."""
         body = (await request.read()).decode("utf-8", "replace")
         name = request.match_info["endpoint"]
-        query, query_signature = unsigned(request.rel_url.raw_query_string)
+        query, query_signature = unsigned(request.raw_path.partition("?")[2])  # as sent
         form, form_signature = unsigned(body)
         params = dict(parse_qsl(f"{query}&{form}", keep_blank_values=True))
         key = self.keys.get(request.headers.get("X-MBX-APIKEY", ""))

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
     from pathlib import Path
 
-    from rustybt.exchange.faults import Faults
+    from rustybt.exchange.faults import Fault, Faults
     from rustybt.exchange.filters import Filters
     from rustybt.exchange.limits import RateLimits
     from rustybt.exchange.server import PracticeServer, Stamp
@@ -116,6 +116,14 @@ class Exchange(Struct, frozen=True, eq=False):
     def step(self, instants: int = 1) -> int:
         """Show the bars of the next *instants*; return how many there were."""
         return self.server.step(instants)
+
+    def reset(self) -> int:
+        """Close all connections and void all listen keys, as at night; return how many closed."""
+        return self.server.sockets.reset()
+
+    def cut(self, *, users: bool = True, market: bool = True) -> int:
+        """Close user streams, market streams, or both; return how many."""
+        return self.server.hub.cut(users=users, market=market)
 
     def ccxt_config(self) -> dict[str, Any]:
         """Return what ``ccxt.binance`` has to be given to trade here."""
@@ -269,6 +277,22 @@ class ExchangeProcess(Struct, frozen=True, eq=False):
     def step(self, instants: int = 1) -> int:
         """Show the bars of the next *instants*; return how many there were."""
         return int(self.admin("POST", "step", {"bars": instants})["shown"])
+
+    def add_fault(self, fault: Fault) -> int:
+        """Arm *fault* and return its number."""
+        return int(self.admin("POST", "faults", fault)["number"])
+
+    def clear_faults(self) -> None:
+        """Disarm all faults."""
+        self.admin("DELETE", "faults")
+
+    def reset(self) -> int:
+        """Close all connections and void all listen keys, as at night; return how many closed."""
+        return int(self.admin("POST", "reset")["closed"])
+
+    def cut(self, *, users: bool = True, market: bool = True) -> int:
+        """Close user streams, market streams, or both; return how many."""
+        return int(self.admin("POST", "cut", {"users": users, "market": market})["closed"])
 
 
 @contextlib.contextmanager

@@ -114,7 +114,8 @@ class Sockets:
 
     def _market_request(self, listener: Listener, message: dict[str, Any]) -> dict[str, Any]:
         """Subscribe to streams, or end that."""
-        method, names = message.get("method"), message.get("params") or []
+        method, given = message.get("method"), message.get("params")
+        names = [each for each in given if isinstance(each, str)] if isinstance(given, list) else []
         if method == "SUBSCRIBE":
             for name in names:
                 account = self._listen_keys.get(name)
@@ -133,7 +134,8 @@ class Sockets:
 
     def _account_request(self, listener: Listener, message: dict[str, Any]) -> dict[str, Any]:
         """Answer a request of the WebSocket interface."""
-        method, params = message.get("method"), message.get("params") or {}
+        method, given = message.get("method"), message.get("params")
+        params = given if isinstance(given, dict) else {}
         if method == "ping":
             return {"status": 200, "result": {}}
         if method == "time":

@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 import aiohttp
 import msgspec
 import pytest
+from yarl import URL
 
 from rustybt.exchange.faults import Fault, FaultKind
 from rustybt.exchange.limits import RateLimits
@@ -44,7 +45,7 @@ class Client:
         """Return status and document of the answer to a signed request."""
         query = urlencode({**params, "timestamp": milliseconds(self.time)})
         signed = f"{query}&signature={sign(self.exchange.secret, query)}"
-        url = f"{self.exchange.url}/api/v3/{endpoint}?{signed}"
+        url = URL(f"{self.exchange.url}/api/v3/{endpoint}?{signed}", encoded=True)
         headers = {"X-MBX-APIKEY": self.exchange.api_key}
         async with self.http.request(method, url, headers=headers) as reply:
             self.headers = dict(reply.headers)
@@ -316,8 +317,10 @@ def test_listen_keys_are_void_after_the_nightly_reset() -> None:
         await client.ask("POST", "order", **BUY)
         assert (await users.receive_json())["e"] == "executionReport"
         assert (await client.ask("PUT", "userDataStream", listenKey=key))[0] == 200
-        assert (await client.admin("POST", "reset"))[1] == {"closed": 1}
+        assert client.exchange.reset() == 1
         assert (await client.ask("PUT", "userDataStream", listenKey=key))[1]["code"] == -1125
+        assert (await client.admin("POST", "reset"))[1] == {"closed": 0}
+        assert client.exchange.cut() == 0
         _, made = await client.ask("POST", "userDataStream")
         assert (await client.ask("DELETE", "userDataStream", **made))[0] == 200
         assert (await client.ask("PUT", "userDataStream", **made))[0] == 400
@@ -471,6 +474,19 @@ def test_what_cannot_be_answered_is_refused_with_a_code() -> None:
     with_client(work)
 
 
+def test_what_was_signed_is_what_was_sent() -> None:
+    """Odd characters are signed as the client wrote them, however they could be written instead."""
+
+    async def work(client: Client) -> None:
+        for name in ("a/b,c", "d e+f", "é~'(*)"):
+            _, order = await client.ask("POST", "order", **BUY, newClientOrderId=name)
+            assert order["clientOrderId"] == name
+            _, found = await client.ask("GET", "order", symbol=ELM, origClientOrderId=name)
+            assert found["orderId"] == order["orderId"]
+
+    with_client(work)
+
+
 def test_the_websocket_interface_refuses_like_the_other() -> None:
     """Wrong words, wrong signatures and old timestamps; then it still answers."""
 
@@ -503,6 +519,8 @@ def test_the_websocket_interface_refuses_like_the_other() -> None:
         ):
             await market.send_json({"id": 1, "method": method, "params": names})
             assert (await market.receive_json())["result"] == answer
+        await market.send_json({"id": 1, "method": "SUBSCRIBE", "params": {"a": [1]}})
+        assert (await market.receive_json())["result"] is None
         await market.send_json({"id": 1, "method": "SHOUT"})
         assert (await market.receive_json())["error"]["code"] == 2
 

@@ -10,6 +10,7 @@ import sys
 import time
 from decimal import Decimal
 from pathlib import Path
+from urllib.error import HTTPError
 from urllib.parse import urlencode
 from urllib.request import Request, urlopen
 
@@ -17,6 +18,7 @@ import pytest
 
 from rustybt.cli import run
 from rustybt.exchange.errors import ExchangeError
+from rustybt.exchange.faults import Fault, FaultKind
 from rustybt.exchange.serving import ExchangeProcess, practice_process
 from rustybt.exchange.signing import sign
 
@@ -137,11 +139,20 @@ def test_a_file_that_is_no_state_is_refused(tmp_path: Path) -> None:
 
 def test_the_admin_endpoint_says_what_was_wrong() -> None:
     """Its refusals are errors with its words; other pairs are served; a port is taken once."""
-    with practice_process("--symbols", "BTC/USDT,ELM/USDT", "--speed", "step") as exchange:
+    with practice_process(
+        "--symbols", "BTC/USDT,ELM/USDT", "--speed", "step", "--limits"
+    ) as exchange:
         assert exchange.ws_url.startswith("ws://127.0.0.1:")
         assert exchange.secret not in repr(exchange)
         with pytest.raises(ExchangeError, match="no fault number 3"):
             exchange.admin("DELETE", "faults/3")
+        assert exchange.add_fault(Fault(kind=FaultKind.BAN, endpoint="account")) == 1
+        with pytest.raises(HTTPError, match="418"):
+            ask(exchange, "GET", "account")
+        exchange.add_fault(Fault(kind=FaultKind.BAN, endpoint="account"))
+        exchange.clear_faults()
+        assert ask(exchange, "GET", "account")
+        assert exchange.reset() == exchange.cut() == 0
         state = exchange.admin("GET", "state")
         assert [each["symbol"] for each in state["symbols"]] == ["BTC/USDT", "ELM/USDT"]
         port = exchange.url.rpartition(":")[2]
