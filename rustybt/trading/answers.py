@@ -201,6 +201,8 @@ def taken_snapshot(books: Books, event: VenueSnapshot, facts: Facts) -> None:
         books.see(client_id)
         if client_id in books.orders:
             _turned_up(books, there, books.orders[client_id], facts)
+    # What happened before it was asked for is in this one and in all that follow.
+    books.touched = {key: time for key, time in books.touched.items() if time >= event.asked}
     facts.snapshot = event
 
 

@@ -10,7 +10,10 @@ import re
 from collections import deque
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
+
+from msgspec.structs import replace
 
 from rustybt.accounting.errors import MissingPriceError
 from rustybt.accounting.ledger import Ledger
@@ -22,6 +25,7 @@ from rustybt.trading.state import EngineState, Inquiry
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from rustybt.accounting.state import BookState
     from rustybt.model.bar import Bar
     from rustybt.model.fill import Fill
     from rustybt.model.group import OrderGroup
@@ -56,6 +60,7 @@ _PLAIN: Final = (
     "snapshot_failures",
     "watermark",
     "booked",
+    "trades",
     "opened",
     "skew",
 )
@@ -78,6 +83,8 @@ _MAPS: Final = (
 _IN_FLIGHT = PENDING | {OrderState.SUBMITTED}
 _NEVER = datetime.min.replace(tzinfo=UTC)
 _DAY = timedelta(days=1)
+_MANY_TRADES = 20_000
+"""How many trade ids per symbol are kept at least."""
 
 
 class Facts:
@@ -128,6 +135,7 @@ class Books:
     snapshot_failures: int
     watermark: datetime | None
     booked: datetime | None
+    trades: int
     opened: bool
     skew: int | None
     groups: dict[str, OrderGroup]
@@ -278,6 +286,19 @@ class Books:
         if self.opened:
             self.day_start = self.peak = self.equity()
 
+    def forget_trades(self) -> None:
+        """Forget the oldest trade ids once there are too many; orders know theirs by themselves."""
+        self.trades += 1
+        if self.trades < _MANY_TRADES:
+            return
+        self.trades = 0
+        state = self.ledger.state()
+        kept = tuple(
+            replace(book, trades=dict(islice(book.trades.items(), _surplus(book), None)))
+            for book in state.books
+        )
+        self.ledger = Ledger.restore(replace(state, books=kept))
+
     # Orders
 
     def settle(self, order: Order) -> None:
@@ -315,6 +336,11 @@ class Books:
         while times and times[0] <= since:
             times.popleft()
         times.append(self.now)
+
+
+def _surplus(book: BookState) -> int:
+    """Return how many of the trades of a book are not needed any more."""
+    return max(0, len(book.trades) - _MANY_TRADES)
 
 
 def _midnight(time: datetime) -> datetime:

@@ -116,12 +116,12 @@ class Engine:
 
     @property
     def ledger(self) -> Ledger:
-        """The books; not to be changed."""
+        """The books; not to be changed, nor to be kept: there are new ones now and then."""
         return self._books.ledger
 
     @property
     def orders(self) -> OrderManager:
-        """The orders; not to be changed."""
+        """The orders; not to be changed, nor to be kept."""
         return self._books.orders
 
     @property
@@ -149,7 +149,8 @@ class Engine:
     def warm_up(self, bars: Iterable[Bar]) -> None:
         """Show the strategy earlier *bars*, after ``SessionStarted`` and before any other bar.
 
-        What it orders meanwhile comes to nothing, and its ``state`` is put back afterwards.
+        What it orders meanwhile comes to nothing, and its ``state`` is put back afterwards. Raise
+        :class:`~rustybt.strategy.errors.StrategyError` if it raises anything.
         """
         self._desk.out = []
         self._hooks.warm_up(bars)

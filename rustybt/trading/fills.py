@@ -54,6 +54,7 @@ def book_fill(books: Books, fill: Fill, facts: Facts) -> bool:
         facts.faults.append(("fill", str(error)))
         return False
     if is_new:
+        books.forget_trades()
         books.booked = books.now
         books.touched[fill.client_id] = books.now
         if is_ours:
@@ -62,7 +63,7 @@ def book_fill(books: Books, fill: Fill, facts: Facts) -> bool:
 
 
 def _fill_order(books: Books, fill: Fill, facts: Facts) -> bool:
-    """Book a trade on its order; return False if the trade cannot be."""
+    """Book a trade on its order; return False if it cannot be, or was booked before."""
     before = books.orders[fill.client_id]
     try:
         after = books.orders.apply(OrderFilled(time=books.now, fill=fill))
@@ -75,6 +76,7 @@ def _fill_order(books: Books, fill: Fill, facts: Facts) -> bool:
         facts.faults.append(("impossible_fill", str(error)))
     else:
         reached(books, before, after, facts)
+        return after is not before  # the ledger may have forgotten what the order knows
     return True
 
 

@@ -110,7 +110,9 @@ class Hooks:
         try:
             hook()
             self._keep_state()
-        except Exception as error:  # noqa: BLE001 - users' code may raise anything; we have to live
+        except Exception as error:
+            if self.trader.warming is not None:
+                raise _failed_warm_up(type(self.strategy).__name__, name, error) from error
             self.failed = True
             self._blame(name, error)
 
@@ -134,6 +136,16 @@ class Hooks:
         self._desk.note("strategy_error", problem, at=place, traceback=lines)
         self._desk.alert("strategy_error", problem, Severity.CRITICAL, at=place)
         self._desk.trip(f"strategy error: {problem} at {place}")
+
+
+def _failed_warm_up(kind: str, name: str, error: Exception) -> StrategyError:
+    """Return the error for a strategy that cannot even be shown earlier bars."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return StrategyError(
+        f"{kind}.{name} raised {described(error)} during the warm-up,"
+        f" at {place.filename}:{place.lineno}",
+        remedy="run a backtest over the same bars",
+    )
 
 
 def refuse_silent(strategy: Strategy) -> None:

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from rustybt.trading.commands import Recorded
 
 _PRUNE_EVERY = 500
+STUCK = ("stuck:", "cancel:")
+"""What the keys of orders begin with that nothing could be done about."""
 
 
 def record(books: Books, command: Recorded) -> None:
@@ -240,8 +242,9 @@ def _reported(books: Books, details: dict[str, str], message: str) -> None:
 
 
 def _agreed(books: Books, _details: dict[str, str], _message: str) -> None:
-    """Forget what people were told of: it is over."""
-    books.reported.clear()
+    """Forget the differences that people were told of: they are over."""
+    stuck = {key: text for key, text in books.reported.items() if key.startswith(STUCK)}
+    books.reported = stuck
 
 
 def _flattening(books: Books, details: dict[str, str], _message: str) -> None:

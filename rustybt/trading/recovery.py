@@ -14,6 +14,7 @@ from rustybt.model.money import ZERO, add, subtract
 from rustybt.model.order import Order, OrderType
 from rustybt.model.order_state import OrderState
 from rustybt.trading.reconciliation import Discrepancy, expected, reconcile
+from rustybt.trading.recorded import STUCK
 from rustybt.trading.settings import Kind, Policy
 from rustybt.trading.state import Phase
 
@@ -117,7 +118,7 @@ def compare(desk: Desk, snapshot: VenueSnapshot) -> None:
     now = {each.key: str(each) for each in found}
     if now != before:
         desk.note("suspects", f"{len(now)} differences from the venue", **now)
-    if not now and books.reported:
+    if not now and any(not key.startswith(STUCK) for key in books.reported):
         desk.note("agreed", "books and venue agree again")
     fresh = [each for each in found if not _is_certain(each, before)]
     for each in found:

@@ -100,6 +100,7 @@ class EngineState(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     watermark: datetime | None = None
     touched: dict[str, datetime] = {}
     booked: datetime | None = None
+    trades: int = 0
     suspects: dict[str, str] = {}
     reported: dict[str, str] = {}
     opened: bool = False
