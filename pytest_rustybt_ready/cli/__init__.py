@@ -113,6 +113,36 @@ def verify(
 
 
 @app.command()
+def export(
+    record: Annotated[
+        Path, typer.Argument(metavar="FILE", help="The readiness.json of a run.")
+    ] = Path("readiness-report/readiness.json"),
+    form: Annotated[
+        str, typer.Option("--format", metavar="FORMAT", help="sarif, hdf or oscal.")
+    ] = "sarif",
+    output: Annotated[
+        Optional[Path],  # noqa: UP045 - as above
+        typer.Option("-o", "--output", metavar="FILE", help="Default: standard output."),
+    ] = None,
+) -> None:
+    """Write a record as SARIF 2.1.0, HDF (Heimdall) or OSCAL 1.1 assessment results."""
+    from pytest_rustybt_ready import record as records
+    from pytest_rustybt_ready.report.export import Format
+    from pytest_rustybt_ready.report.export import export as exported
+
+    if form not in list(Format):
+        raise ReadyError(f"--format {form!r}: expected one of {', '.join(Format)}")
+    data = exported(records.load(record), Format(form))
+    if output is None:
+        say(data.decode().rstrip())
+        return
+    try:
+        output.write_bytes(data)
+    except OSError as error:
+        raise ReadyError(f"{output}: cannot be written: {error.strerror}") from error
+
+
+@app.command()
 def history(
     file: Annotated[
         Path, typer.Argument(metavar="FILE", help="The history that runs append to.")

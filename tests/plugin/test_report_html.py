@@ -123,7 +123,7 @@ def test_banner_tells_the_verdict_and_adds_up(page: Page, full: Record) -> None:
 
 
 def test_items_tell_how_and_how_to_run_again(page: Page, full: Record) -> None:
-    """Each item says how it is checked, how it can fail, and the command that reruns or signs it."""
+    """Each item says how it is checked and can fail, and the command that reruns or signs it."""
     text = page.text
     for item in full.checklist.items:
         assert re.sub(r"\s+", " ", item.how.replace("`", "")) in text
