@@ -32,8 +32,8 @@ PairsOption = Annotated[
     str | None, typer.Option(help="Pairs, separated by commas [ELM/USDT,OAK/USDT; or the file's].")
 ]
 SpeedOption = Annotated[
-    str,
-    typer.Option(help="How fast bars come: 60x shows an hour in a minute; step waits for orders."),
+    str | None,
+    typer.Option(help="60x shows an hour in a minute, step waits to be told [a bar a second]."),
 ]
 BalanceOption = Annotated[
     list[str] | None, typer.Option(help="What the account has: USDT=100000; may be repeated.")
@@ -47,7 +47,7 @@ def practice_exchange(
     *,
     data: DataOption = None,
     symbols: PairsOption = None,
-    speed: SpeedOption = "60x",
+    speed: SpeedOption = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes any free one.")] = 0,
     state: Annotated[Path | None, typer.Option(help="Keep accounts and orders here.")] = None,
     balance: BalanceOption = None,
@@ -66,9 +66,10 @@ def practice_exchange(
     from rustybt.exchange.limits import USUAL_LIMITS
     from rustybt.exchange.records import FeeIn
     from rustybt.exchange.serving import running_exchange
+    from rustybt.files import expanded
 
-    pace = _pace(speed)
     bars = _bars(data, symbols)
+    pace = _pace(speed, bars)
     exchange = running_exchange(
         bars=bars,
         history=history,
@@ -76,14 +77,16 @@ def practice_exchange(
         rules=_rules(fee_bps, policy),
         fee_in=FeeIn(_one_of(fee_in, list(FeeIn), "--fee-in")),
         limits=USUAL_LIMITS if limits else None,
-        state=state,
+        state=None if state is None else expanded(state),
         port=port,
     )
     asyncio.run(_serve(exchange, pace, as_json=json))
 
 
-def _pace(speed: str) -> float | None:
+def _pace(speed: str | None, bars: Sequence[Bar]) -> float | None:
     """Return how many seconds of the market go by in one of ours, ``None`` for step by step."""
+    if speed is None:
+        return (bars[0].end - bars[0].start).total_seconds()
     if speed == "step":
         return None
     found = _SPEED.fullmatch(speed)

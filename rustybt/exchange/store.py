@@ -7,6 +7,7 @@ that was acknowledged (a power failure may lose the last moments: this is for pr
 from __future__ import annotations
 
 import sqlite3
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -19,7 +20,6 @@ from rustybt.exchange.state import AccountState, TapeState, VenueState
 from rustybt.model.instrument import Instrument
 
 if TYPE_CHECKING:
-    from pathlib import Path
 
     from rustybt.exchange.records import Report
     from rustybt.exchange.venue import PracticeVenue
@@ -57,13 +57,15 @@ class Store:
     def __init__(self, path: Path | str, *, wait: float = _WAIT) -> None:
         self._path = path
         try:
+            if isinstance(path, Path):
+                path.touch(mode=0o600)  # the key is in it
             self._database = sqlite3.connect(
                 path, timeout=wait, isolation_level=None, check_same_thread=False
             )
             self._database.execute("PRAGMA journal_mode=WAL")
             self._database.execute("PRAGMA synchronous=NORMAL")
             self._database.executescript(_TABLES)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             raise self._unusable(error) from None
         self._orders: dict[int, OrderRecord] = {}
         self._trades: dict[int, TradeRecord] = {}

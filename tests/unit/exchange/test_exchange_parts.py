@@ -269,6 +269,14 @@ def test_ccxt_is_told_addresses_and_nothing_that_changes_what_it_does() -> None:
 # The file
 
 
+def test_the_file_is_for_its_owner_alone(tmp_path: Path) -> None:
+    """It has a key in it; and it can only be where a folder is."""
+    Store(tmp_path / "state.db").close()
+    assert (tmp_path / "state.db").stat().st_mode & 0o077 == 0
+    with pytest.raises(ExchangeError, match="cannot be used"):
+        Store(tmp_path / "nowhere" / "state.db")
+
+
 def test_what_cannot_be_written_changes_nothing(tmp_path: Path) -> None:
     """A write that fails half-way is undone, and is there the next time."""
     store = Store(tmp_path / "state.db", wait=0)
