@@ -7,8 +7,9 @@ import contextlib
 import os
 import signal
 import socket
+from datetime import timedelta
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from rustybt.deployment import trading_hours
 from rustybt.home import Home
@@ -31,7 +32,6 @@ from rustybt.trading.summary import balance, orders, summary
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
-    from datetime import timedelta
     from decimal import Decimal
 
     from rustybt.execution.rules import MatchingRules
@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from rustybt.strategy.base import Strategy
     from rustybt.trading.ports import Clock, Feed, Notifier, Venue
     from rustybt.trading.state import EngineState
+
+_MINUTE: Final = timedelta(minutes=1)
 
 
 class Session:
@@ -259,6 +261,8 @@ def paper_session(
             ended=lambda: runner.operate("stop", "rustybt", ReplayFeed.ENDED),
         )
 
+    interval = min(bar.end - bar.start for bar in bars)
+    changes.setdefault("reconcile_every", max(interval, _MINUTE))
     return wire(
         settings,
         strategy,
@@ -270,8 +274,9 @@ def paper_session(
         feed=replay,
         notifier=notifier,
         symbols=sorted(instruments),
-        interval=min(bar.end - bar.start for bar in bars),
+        interval=interval,
         currency=next(iter(cash)),
         until=until,
+        runner_settings=RunnerSettings(heartbeat=max(interval, _MINUTE)),
         **changes,
     )
