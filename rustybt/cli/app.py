@@ -51,7 +51,7 @@ app.command("resume")(operate.resume)
 app.command("flatten")(operate.flatten)
 app.command("cancel")(operate.cancel)
 app.command("stop")(operate.stop)
-app.command("verify-audit")(audit.verify)
+app.command("verify-audit")(audit.inspect)
 app.command("export-audit")(audit.export)
 
 _credentials = typer.Typer(help="Look at stored credentials, never at their values.")

@@ -34,7 +34,7 @@ TimeOption = Annotated[
 ]
 
 
-def verify(
+def inspect(
     home: HomeOption = DEFAULT_HOME,
     db: DbOption = None,
     heads: HeadsOption = None,

@@ -94,7 +94,7 @@ class Lease:
         self.expires = until
 
     def release(self) -> None:
-        """Let others take it at once; it cannot be renewed then. If one has it, that is no error."""
+        """Let others take it at once; it cannot be renewed any more. Safe to call twice."""
         self._set_expiry(_RELEASED)
 
     def _set_expiry(self, micros: int) -> bool:

@@ -63,8 +63,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def ok(self) -> bool:
-        """Whether all is as it was written."""
-        return self.finding is None
+        """Whether there are records, and all is as it was written."""
+        return self.finding is None and self.records > 0
 
 
 def verify_journal(
@@ -81,19 +81,24 @@ def verify_journal(
         before = _state(url)
         engine = open_database(url, readonly=True)
         try:
-            report = verify_records(engine, keys=keys, heads=heads)
+            report = examine(engine, keys=keys, heads=heads)
         finally:
             engine.dispose()
         # A writer that began after us may have confused the reading; then it is done anew.
         if report.ok or _state(url) == before:
             break
+    if report.finding is None and not report.records:
+        raise JournalError(
+            "there is nothing to verify: the journal is empty",
+            remedy="name the journal that the engine writes to",
+        )
     return report
 
 
-def verify_records(
+def examine(
     engine: Engine, *, keys: Collection[VerifyingKey] = (), heads: Path | None = None
 ) -> Report:
-    """Do what `verify_journal` does with a database that is open."""
+    """Do what `verify_journal` does with a database that is open, and may be empty."""
     with problems_of(engine):
         signed = list(dict.fromkeys(HeadStore(engine, heads).all()))  # most are kept twice
     return Scan(signed, keys).run(_chunks(engine))
@@ -149,11 +154,6 @@ class Scan:
     def run(self, chunks: Iterator[list[Row]]) -> Report:
         """Read *chunks* to the end or to the first thing that is wrong."""
         finding = self._read(chunks) or self._cut() or self._forgery()
-        if finding is None and self._first is None:
-            raise JournalError(
-                "there is nothing to verify: the journal is empty",
-                remedy="name the journal that the engine writes to",
-            )
         return Report(
             records=self._sequence - FIRST,
             head=Head(sequence=self._sequence - FIRST, own=self._previous),

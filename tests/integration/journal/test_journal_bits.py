@@ -110,7 +110,7 @@ def found(
     """Return the number of the first bad record from this one on."""
     try:
         rows: list[Row] = [tuple(row) for row in connection.exec_driver_sql(reading)]
-    except OperationalError:  # of text that is none: `verify_records` names the record, too
+    except OperationalError:  # of text that is none: `examine` names the record, too
         return before.sequence + 1 if before else 1
     return first_bad(rows + behind, before)
 

@@ -14,7 +14,7 @@ from rustybt.journal import JournalError, canonical
 from rustybt.journal.heads import SignedHead
 from rustybt.journal.signing import SigningKey
 from rustybt.journal.store import Journal
-from rustybt.journal.verification import Report, verify_journal, verify_records
+from rustybt.journal.verification import Report, examine, verify_journal
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 COLUMNS = ("sequence", "micros", "session", "kind", "payload", "previous", "own")
@@ -39,7 +39,7 @@ def thousand() -> Iterator[Journal]:
 
 def first_bad(engine: Engine) -> int | None:
     """Return the number of the first bad record, None if there is none."""
-    finding = verify_records(engine).finding
+    finding = examine(engine).finding
     return finding.sequence if finding else None
 
 
@@ -137,7 +137,7 @@ def test_the_first_bad_record_is_named(damage: str, said: str) -> None:
     with journal(5) as made:
         with made.engine.begin() as connection:
             connection.execute(text(damage))
-        report = verify_records(made.engine)
+        report = examine(made.engine)
     assert not report.ok
     assert said in str(report.finding)
 
@@ -172,7 +172,7 @@ def test_a_report_says_what_was_looked_at(tmp_path: Path) -> None:
     with journal(5, key=key, heads=tmp_path / "heads") as made:
         made.sign_head()
         head = made.head
-        report = verify_records(made.engine, keys=[key.public], heads=tmp_path / "heads")
+        report = examine(made.engine, keys=[key.public], heads=tmp_path / "heads")
     assert report == Report(
         records=5,
         head=head,
@@ -187,11 +187,15 @@ def test_a_report_says_what_was_looked_at(tmp_path: Path) -> None:
 
 def test_an_empty_journal_is_not_fine(tmp_path: Path) -> None:
     """Nothing to look at is an error, not a whole journal."""
-    with journal(0) as made, pytest.raises(JournalError, match="nothing to verify"):
-        verify_records(made.engine)
+    url = f"sqlite:///{tmp_path}/empty.db"
+    with journal(0, url) as made:
+        report = examine(made.engine)
+        assert (report.ok, report.finding, report.records) == (False, None, 0)
+        with pytest.raises(JournalError, match="nothing to verify"):
+            verify_journal(url)
     with pytest.raises(JournalError, match="there is no journal at"):
         verify_journal(f"sqlite:///{tmp_path}/none.db")
-    assert list(tmp_path.iterdir()) == []
+    assert [path.name for path in tmp_path.iterdir()] == ["empty.db"]
 
 
 def test_an_emptied_journal_is_found_by_its_heads() -> None:
@@ -213,7 +217,7 @@ def test_a_journal_written_anew_is_found_by_its_heads(tmp_path: Path) -> None:
             other.append("event", canonical({"n": -number}))
         other.commit()
         assert first_bad(other.engine) is None
-        report = verify_records(other.engine, keys=[key.public], heads=heads)
+        report = examine(other.engine, keys=[key.public], heads=heads)
     assert report.finding is not None
     assert report.finding.sequence == 3
     assert "not the record that was signed" in report.finding.problem
@@ -224,11 +228,11 @@ def test_a_head_that_nobody_signed_is_found(tmp_path: Path) -> None:
     key, other = SigningKey.generate(), SigningKey.generate()
     with journal(3, key=key) as made:
         signed = made.sign_head()
-        assert verify_records(made.engine, keys=[other.public, key.public]).ok
-        report = verify_records(made.engine, keys=[other.public])
+        assert examine(made.engine, keys=[other.public, key.public]).ok
+        report = examine(made.engine, keys=[other.public])
         assert report.finding is not None
         assert "signed by none of the given keys" in report.finding.problem
-        assert verify_records(made.engine).ok
+        assert examine(made.engine).ok
     for changed in (
         {"sequence": signed.sequence + 1},
         {"sequence": -1},
