@@ -68,6 +68,7 @@ class SimulatedVenue:
         self._sink: Sink | None = None
         self._checks_funds = checks_funds
         self._prices: dict[str, Decimal] = {}
+        self._shown: datetime | None = None
         self._matcher = Matcher(
             instruments,
             rules,
@@ -121,8 +122,10 @@ class SimulatedVenue:
         if isinstance(event, BarClosed):
             found = self._matcher.on_bar(event.bar)
             self._prices[event.bar.symbol] = event.bar.close
+            self._shown = max(self._shown or event.bar.end, event.bar.end)
             return self._booked(found)
         if isinstance(event, QuoteChanged):
+            self._shown = max(self._shown or event.quote.time, event.quote.time)
             return self._booked(self._matcher.on_quote(event.quote))
         return []
 
@@ -138,7 +141,7 @@ class SimulatedVenue:
         if not taken:
             return
         try:
-            found = self._matcher.submit(taken, self._clock.now(), group=group)
+            found = self._matcher.submit(taken, self._market_time(), group=group)
         except ExecutionError as error:
             for order in taken:
                 self._fail(Request.SUBMIT, str(error), order.client_id)
@@ -151,7 +154,7 @@ class SimulatedVenue:
     def cancel(self, client_id: str) -> None:
         """End an order; one that is not open cannot be."""
         try:
-            found = self._matcher.cancel(client_id, self._clock.now())
+            found = self._matcher.cancel(client_id, self._market_time())
         except UnknownOrderError as error:
             self._fail(Request.CANCEL, str(error), client_id)
             return
@@ -160,7 +163,7 @@ class SimulatedVenue:
     def modify(self, order: RiskApproved) -> None:
         """Give an open order other terms."""
         try:
-            found = self._matcher.modify(order.order, self._clock.now())
+            found = self._matcher.modify(order.order, self._market_time())
         except UnknownOrderError as error:
             self._fail(Request.MODIFY, str(error), order.order.client_id)
             return
@@ -214,6 +217,13 @@ class SimulatedVenue:
         )
 
     # How it is done
+
+    def _market_time(self) -> datetime:
+        """Return the end of what was shown: a clock that runs has always gone a little further.
+
+        By that clock every order would miss the open that it was meant for.
+        """
+        return self._clock.now() if self._shown is None else self._shown
 
     def _contracts(self) -> dict[str, Decimal] | None:
         """Return the positions, if there is anything that is no balance of a currency."""
