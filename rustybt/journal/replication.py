@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from msgspec import Struct
 
@@ -17,10 +17,13 @@ from rustybt.journal.sinks import Sink, open_sink
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from datetime import datetime
+    from datetime import datetime, timedelta
 
     from rustybt.journal.records import Record
     from rustybt.journal.store import Journal
+
+PATIENCE = 10.0
+"""For how many seconds the end of the last attempt is waited for."""
 
 SEGMENT = 10_000
 """How many records a segment holds at most."""
@@ -127,6 +130,35 @@ def _said(error: Exception) -> str:
         return str(error)
     reason = error.strerror if isinstance(error, OSError) else None
     return f"{type(error).__name__}: {reason}" if reason else type(error).__name__
+
+
+class Shipping:
+    """Calls `Replicator.ship` every *every* in a thread of its own while the ``with`` block runs.
+
+    A sink that hangs holds up nobody: leaving the block ships once more, but waits *patience*
+    seconds at most.
+    """
+
+    def __init__(
+        self, replicator: Replicator, every: timedelta, *, patience: float = PATIENCE
+    ) -> None:
+        self._replicator, self._seconds = replicator, every.total_seconds()
+        self._patience = patience
+        self._ending = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="journal-copy", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ending.set()
+        self._thread.join(self._patience)
+
+    def _run(self) -> None:
+        while not self._ending.wait(self._seconds):
+            self._replicator.ship()
+        self._replicator.ship()
 
 
 def segments_in(sink: Sink) -> list[str]:

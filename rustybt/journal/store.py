@@ -80,9 +80,12 @@ class Journal:
 
         *url* is ``sqlite:///path``, ``postgresql+psycopg://...`` or ``sqlite://``, which is in
         memory. *clock* gives the time of records and signatures. *key* signs heads; they are kept
-        in the database and, beside it, in the file *heads*. With *readonly* there has to be a
-        journal, and nothing is written. Another process's transaction is waited for *patience*
-        seconds. Raise :class:`~rustybt.journal.errors.JournalError` if the database refuses, is of
+        in the database and, beside it, in the file *heads*. Another process's transaction is waited
+        for *patience* seconds. With *readonly* there has to be a journal, and nothing is written;
+        who watches for long opens it anew each time: a file that nobody has open for writing is
+        taken for one that does not change.
+
+        Raise :class:`~rustybt.journal.errors.JournalError` if the database refuses, is of
         a newer version, or lacks records that were signed.
         """
         if not session or "\0" in session:

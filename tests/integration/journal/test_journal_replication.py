@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,7 +12,8 @@ import pytest
 from msgspec.structs import astuple
 
 from rustybt.journal import JournalError, canonical
-from rustybt.journal.replication import Replicator, restore_segments
+from rustybt.journal.replication import Replicator, Shipping, restore_segments
+from rustybt.journal.segments import segment_name
 from rustybt.journal.sinks import open_sink
 from rustybt.journal.store import Journal
 from rustybt.journal.verification import verify_journal
@@ -240,3 +242,35 @@ def test_a_sink_writes_nothing_twice(tmp_path: Path, kind: str) -> None:
         sink.put("name", b"other")
     assert list(sink.lines("name")) == [b"one\n", b"two"]
     assert sink.names() == ["name"]
+
+
+def test_a_thread_ships_while_the_engine_runs(tmp_path: Path) -> None:
+    """What is committed reaches the copy in between, and the rest of it at the end."""
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    with opened(f"sqlite:///{tmp_path}/j.db") as journal:
+        replicator = Replicator(journal, str(copy), clock=lambda: NOW)
+        write(journal, 2)
+        with Shipping(replicator, timedelta(milliseconds=1)):
+            while replicator.state.shipped < 2:  # the test's own time-out ends it
+                threading.Event().wait(0.001)
+        with Shipping(replicator, timedelta(days=1)):
+            write(journal, 1)
+        assert replicator.state.shipped == 3
+
+
+def test_a_sink_that_hangs_does_not_hold_up_the_end(tmp_path: Path) -> None:
+    """Reading from a pipe that nobody writes to never ends; the engine does."""
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    pipe = copy / segment_name(1, 1)
+    os.mkfifo(pipe)
+    with opened(f"sqlite:///{tmp_path}/j.db") as journal:
+        write(journal, 1)
+        replicator = Replicator(journal, str(copy), clock=lambda: NOW)
+        with Shipping(replicator, timedelta(days=1), patience=0.01) as shipping:
+            pass
+        assert replicator.state.shipped == 0
+        with pipe.open("wb"):  # lets the thread go
+            pass
+        shipping._thread.join()
