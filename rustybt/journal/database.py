@@ -165,7 +165,13 @@ def _server(where: URL, readonly: bool, patience: float) -> Engine:  # noqa: FBT
     options = f"-c lock_timeout={int(patience * 1000)}"
     if readonly:
         options += " -c default_transaction_read_only=on"
-    return create_engine(where, connect_args={"options": options})
+    try:
+        return create_engine(where, connect_args={"options": options})
+    except ImportError as error:
+        raise JournalError(
+            "a journal in PostgreSQL needs the library psycopg",
+            remedy="pip install 'rustybt[live]'",
+        ) from error
 
 
 def _prepare(connection: Connection, where: URL, readonly: bool) -> None:  # noqa: FBT001 - private
