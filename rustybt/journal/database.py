@@ -75,7 +75,9 @@ def shown(url: URL) -> str:
     path = url.database or ""
     if path.startswith("file:"):  # how a file is named to SQLite
         path = unquote(urlsplit(path).path)
-    return url.set(query={}, database=path or None).render_as_string(hide_password=True)
+    if _is_sqlite(url):
+        return f"sqlite:///{path}"
+    return url.set(query={}).render_as_string(hide_password=True)
 
 
 @contextlib.contextmanager
