@@ -27,7 +27,7 @@ from pytest_rustybt_ready.values import (
 )
 from pytest_rustybt_ready.verdict import Inputs, Verdict, judge
 
-FORMAT: Literal["rustybt-readiness/1"] = "rustybt-readiness/1"
+FORMAT: Literal["rustybt-readiness/2"] = "rustybt-readiness/2"
 
 
 class Changes(Value, frozen=True, kw_only=True):
@@ -59,7 +59,7 @@ class Record(Value, frozen=True, kw_only=True):
     merged.
     """
 
-    format: Literal["rustybt-readiness/1"] = FORMAT
+    format: Literal["rustybt-readiness/2"] = FORMAT
     run: RunInfo
     subject: Subject
     checklist: Checklist

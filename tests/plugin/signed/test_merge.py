@@ -255,7 +255,7 @@ def test_the_commands(parts: Parts, desk: Any, tmp_path: Path, capfd: Any) -> No
 FOREIGN: dict[str, tuple[dict[str, Any], str]] = {
     "another commit": ({"commit": "0" * 40}, "another commit"),
     "another project": ({"project": "other"}, "another project"),
-    "no project": ({"project": ""}, "another project, none"),
+    "no project": ({"project": ""}, "another project"),
     "another tree": ({"tree": "sha256:" + "2" * 64}, "another tree"),
     "uncommitted changes": ({"dirty": True}, "a tree with changes"),
     "no commit": ({"commit": ""}, "a tree with changes"),
