@@ -1,0 +1,1 @@
+"""Venues that ccxt speaks to, behind the port of :mod:`rustybt.trading.ports`."""

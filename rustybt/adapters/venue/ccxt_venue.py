@@ -1,0 +1,571 @@
+"""A venue that ccxt speaks to: requests in tasks of their own, answers as events, once each."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from rustybt.adapters.venue.errors import VenueError
+from rustybt.adapters.venue.exchange import open_exchange
+from rustybt.adapters.venue.limiter import Limiter
+from rustybt.adapters.venue.markets import instrument_of
+from rustybt.adapters.venue.outcomes import THROTTLED, outcome_of
+from rustybt.adapters.venue.stream import UserStream
+from rustybt.adapters.venue.wire import (
+    exact,
+    fill_of,
+    milliseconds,
+    order_of,
+    refusal,
+    state_of,
+    wanted,
+)
+from rustybt.model.event import OrderFilled, OrderReplaced, OrderUpdated
+from rustybt.model.money import add
+from rustybt.model.order_state import OrderState
+from rustybt.security.redaction import Redactor
+from rustybt.trading.reports import (
+    Balance,
+    InstrumentsChanged,
+    OrderFound,
+    OrderMissing,
+    Outcome,
+    Request,
+    RequestFailed,
+    VenueSnapshot,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+    from datetime import datetime
+
+    from rustybt.adapters.venue.exchange import Access
+    from rustybt.model.approval import RiskApproved
+    from rustybt.model.fill import Fill
+    from rustybt.model.group import OrderGroup
+    from rustybt.model.instrument import Instrument
+    from rustybt.model.order import Order
+    from rustybt.trading.ports import Clock, Sink
+    from rustybt.trading.reports import EngineEvent
+
+_BACK_OFF: Final = 10
+"""Seconds of silence after a refusal for too many requests that names none."""
+_PAGE: Final = 500
+_ENDED: Final = frozenset({OrderState.CANCELLED, OrderState.EXPIRED, OrderState.REJECTED})
+
+
+class CcxtVenue:
+    """The account that *access* opens, as a ``trading.ports.Venue``.
+
+    *clock* stamps the events; *rate* and *burst* are requests a second and at once. A create is
+    sent once, whatever becomes of it. What the venue cannot honour of an order is refused here.
+    """
+
+    def __init__(
+        self, access: Access, *, clock: Clock, rate: float = 50.0, burst: int = 50
+    ) -> None:
+        self._access = access
+        self._clock = clock
+        self._limiter = Limiter(rate, burst, monotonic=time.monotonic)
+        self._redact = Redactor(access.secrets()).text
+        self._exchange: Any = None
+        self._sink: Sink | None = None
+        self._instruments: dict[str, Instrument] = {}
+        self._symbols: dict[str, str] = {}  # by client id
+        self._client_ids: dict[str, str] = {}  # by venue id, earlier ones of an order included
+        self._venue_ids: dict[str, str] = {}  # the newest, by client id
+        self._replacing: dict[str, str] = {}  # venue ids that a modification ends, by client id
+        self._told: set[tuple[str, str]] = set()  # trades, by symbol and id
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._stream: UserStream | None = None
+        self.skew_ms = 0
+
+    @property
+    def name(self) -> str:
+        """The id of ccxt, or ``practice``."""
+        return self._access.name
+
+    # Beginning and end
+
+    async def start(self, sink: Sink) -> Mapping[str, Instrument]:
+        """Connect, compare the clocks, read the markets and open the stream of account events."""
+        self._sink = sink
+        self._exchange = open_exchange(self._access)
+        try:
+            self.skew_ms = await self._measure_skew()
+            await self._exchange.load_markets()
+            self._read_instruments()
+            await self._exchange.fetch_balance()
+        except Exception as error:  # noqa: BLE001 - each becomes one clear error
+            await self._exchange.close()
+            raise VenueError(
+                f"{self.name} cannot be used: {self._said(error)}",
+                remedy="try `test-broker`, which names the step that fails",
+            ) from None
+        self._stream = UserStream(
+            self._exchange,
+            clock=self._clock,
+            tell=self._tell,
+            on_order=self._on_order,
+            on_trade=self._on_trade,
+            said=self._said,
+        )
+        self._stream.start()
+        return dict(self._instruments)
+
+    async def stop(self) -> None:
+        """Disconnect. Orders that are open stay so."""
+        self._limiter.close()
+        if self._stream is not None:
+            await self._stream.stop()
+        for task in tuple(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._exchange is not None:
+            with contextlib.suppress(Exception):
+                await self._exchange.close()
+        self._sink = None
+
+    async def _measure_skew(self) -> int:
+        """Return how many milliseconds the venue's clock is ahead of ours."""
+        before = milliseconds(self._clock.now())
+        theirs = int(await self._exchange.fetch_time())
+        after = milliseconds(self._clock.now())
+        return theirs - (before + after) // 2
+
+    def _read_instruments(self) -> list[Instrument]:
+        """Take over what the venue says of its markets; return what is new or changed."""
+        mode, changed = self._exchange.precisionMode, []
+        for market in self._exchange.markets.values():
+            if market.get("active") is False or market["type"] not in ("spot", "swap", "future"):
+                continue
+            with contextlib.suppress(VenueError):
+                found = instrument_of(market, mode)
+                if self._instruments.get(found.symbol) != found:
+                    changed.append(found)
+                    self._instruments[found.symbol] = found
+        return changed
+
+    # Requests
+
+    def submit(self, orders: Sequence[RiskApproved], group: OrderGroup | None = None) -> None:
+        """Send *orders*; a group is refused, because this venue would not keep its rules."""
+        for approved in orders:
+            order = approved.order
+            reason = "groups of orders are not offered" if group is not None else ""
+            reason = reason or refusal(order, self._instruments.get(order.symbol))
+            self._symbols[order.client_id] = order.symbol
+            if reason:
+                self._fail(Request.SUBMIT, Outcome.REFUSED, reason, order.client_id)
+            else:
+                self._spawn(self._submit(order), Request.SUBMIT, order.client_id)
+
+    def cancel(self, client_id: str) -> None:
+        """Ask for the end of an order."""
+        self._spawn(self._cancel(client_id), Request.CANCEL, client_id)
+
+    def modify(self, order: RiskApproved) -> None:
+        """Ask for other terms."""
+        self._spawn(self._modify(order.order), Request.MODIFY, order.order.client_id)
+
+    def query(self, client_id: str, symbol: str, venue_id: str | None = None) -> None:
+        """Ask for an order."""
+        self._symbols[client_id] = symbol
+        if venue_id is not None:
+            self._know(client_id, venue_id)
+        self._spawn(self._query(client_id, symbol, venue_id), Request.QUERY, client_id)
+
+    def snapshot(self, symbols: Sequence[str], since: datetime | None) -> None:
+        """Ask for the account."""
+        self._spawn(self._take_snapshot(tuple(symbols), since), Request.SNAPSHOT)
+
+    async def _submit(self, order: Order) -> None:
+        """Send one order, once."""
+        terms = wanted(order, self._instruments[order.symbol])
+        reply = await self._ask(
+            Request.SUBMIT,
+            lambda: self._exchange.create_order(
+                order.symbol, terms.type, terms.side, terms.amount, terms.price, terms.params
+            ),
+            order.client_id,
+        )
+        if reply is None:
+            return
+        self._know(order.client_id, str(reply["id"]))
+        self._update(order.client_id, OrderState.ACCEPTED, str(reply["id"]))
+        # What a reply says of trades leaves out what the order says already.
+        known = {"side": str(order.side), "symbol": order.symbol, "order": reply["id"]}
+        known["timestamp"] = reply.get("timestamp") or milliseconds(self._clock.now())
+        for trade in reply.get("trades") or ():
+            given = {name: value for name, value in trade.items() if value is not None}
+            self._fill(known | given, order.client_id)
+        if state_of(reply) in _ENDED:
+            self._update(order.client_id, state_of(reply), str(reply["id"]))
+        if self._stream is not None:
+            self._stream.expect(str(reply["id"]))
+
+    async def _cancel(self, client_id: str) -> None:
+        """Ask for the end of one order."""
+        symbol = self._symbols.get(client_id)
+        if symbol is None:
+            self._fail(Request.CANCEL, Outcome.REFUSED, "the order is not known here", client_id)
+            return
+        reply = await self._ask(
+            Request.CANCEL,
+            lambda: self._exchange.cancel_order(
+                self._venue_ids.get(client_id), symbol, {"clientOrderId": client_id}
+            ),
+            client_id,
+            urgent=True,
+        )
+        if reply is not None:
+            self._update(client_id, OrderState.CANCELLED, self._venue_ids.get(client_id))
+
+    async def _modify(self, order: Order) -> None:
+        """Replace one order; the venue ends it and makes a new one for what is left."""
+        instrument = self._instruments.get(order.symbol)
+        reason = refusal(order, instrument)
+        old = self._venue_ids.get(order.client_id) or order.venue_id
+        if reason or instrument is None or old is None:
+            reason = reason or "the venue has not acknowledged it yet"
+            self._fail(Request.MODIFY, Outcome.REFUSED, reason, order.client_id)
+            return
+        terms = wanted(order, instrument)
+        self._replacing[order.client_id] = old
+        try:
+            reply = await self._ask(
+                Request.MODIFY,
+                lambda: self._exchange.edit_order(
+                    old,
+                    order.symbol,
+                    terms.type,
+                    terms.side,
+                    terms.amount,
+                    terms.price,
+                    {**terms.params, "newClientOrderId": order.client_id},
+                ),
+                order.client_id,
+                # One half may be done: the old order ended, and the new one refused.
+                refused_is_unknown=True,
+            )
+        finally:
+            self._replacing.pop(order.client_id, None)
+        if reply is None:
+            return
+        self._know(order.client_id, str(reply["id"]))
+        done = await self._filled_before(reply, old, order)
+        self._tell(
+            OrderReplaced(
+                time=self._clock.now(),
+                client_id=order.client_id,
+                quantity=add(done, exact(reply.get("amount")) or order.leaves),
+                price=order.price,
+                trigger=order.trigger,
+                venue_id=str(reply["id"]),
+            )
+        )
+
+    async def _filled_before(self, reply: Mapping[str, Any], old: str, order: Order) -> Any:
+        """Return what the replaced order had traded in the end, as the venue says."""
+        ended = (reply.get("info") or {}).get("cancelResponse") or {}
+        if ended.get("executedQty") is not None:
+            return exact(ended["executedQty"])
+        with contextlib.suppress(Exception):
+            found = await self._exchange.fetch_order(old, order.symbol)
+            return exact(found.get("filled"))
+        return order.filled
+
+    async def _query(self, client_id: str, symbol: str, venue_id: str | None) -> None:
+        """Ask for one order and its trades."""
+        known = venue_id or self._venue_ids.get(client_id)
+        try:
+            await self._limiter.acquire()
+            found = await self._exchange.fetch_order(
+                known, symbol, {} if known else {"clientOrderId": client_id}
+            )
+            self._know(client_id, str(found["id"]))
+            trades = await self._trades_of(found, symbol)
+        except Exception as error:  # noqa: BLE001 - whatever goes wrong is told
+            if type(error).__name__ == "OrderNotFound":
+                self._tell(
+                    OrderMissing(
+                        time=self._clock.now(), client_id=client_id, reason=self._said(error)
+                    )
+                )
+            else:
+                self._failed(Request.QUERY, error, client_id)
+            return
+        quote = self._instruments[symbol].quote
+        self._tell(
+            OrderFound(
+                time=self._clock.now(),
+                client_id=client_id,
+                order=order_of(found, client_id),
+                fills=tuple(fill_of(each, client_id, quote) for each in trades),
+            )
+        )
+
+    async def _trades_of(self, found: Mapping[str, Any], symbol: str) -> list[Any]:
+        """Return the trades of an order that has any."""
+        if not exact(found.get("filled")):
+            return []
+        trades = await self._exchange.fetch_my_trades(symbol, None, _PAGE, {"orderId": found["id"]})
+        return [each for each in trades if str(each.get("order")) == str(found["id"])]
+
+    async def _take_snapshot(self, symbols: tuple[str, ...], since: datetime | None) -> None:
+        """Ask for balances, open orders and trades; report them together."""
+        asked = self._clock.now()
+        try:
+            for _ in range(2 + len(symbols)):
+                await self._limiter.acquire()
+            balances = await self._exchange.fetch_balance()
+            orders = [order for each in symbols for order in await self._open_orders(each)]
+            fills: list[Fill] = []
+            for symbol in symbols:
+                fills += await self._fills_since(symbol, since)
+        except Exception as error:  # noqa: BLE001 - whatever goes wrong is told
+            self._failed(Request.SNAPSHOT, error)
+            return
+        amounts = tuple(
+            Balance(
+                currency=currency,
+                free=exact(balances["free"].get(currency)),
+                used=exact(balances["used"].get(currency)),
+            )
+            for currency, total in sorted(balances["total"].items())
+            if exact(total)
+        )
+        self._tell(
+            VenueSnapshot(
+                time=self._clock.now(),
+                asked=asked,
+                balances=amounts,
+                orders=tuple(orders),
+                fills=tuple(sorted(fills, key=lambda fill: (fill.time, fill.trade_id))),
+                since=since,
+            )
+        )
+
+    async def _open_orders(self, symbol: str) -> list[Any]:
+        """Return the open orders in *symbol*, and remember whose they are."""
+        result = []
+        for found in await self._exchange.fetch_open_orders(symbol):
+            client_id = found.get("clientOrderId")
+            if client_id:
+                self._know(client_id, str(found["id"]))
+                self._symbols[client_id] = symbol
+            result.append(order_of(found, client_id))
+        return result
+
+    async def _fills_since(self, symbol: str, since: datetime | None) -> list[Fill]:
+        """Return all our trades in *symbol* from *since* on."""
+        start = None if since is None else milliseconds(since)
+        trades: dict[str, Any] = {}
+        while True:
+            page = await self._exchange.fetch_my_trades(symbol, start, _PAGE)
+            fresh = [each for each in page if str(each["id"]) not in trades]
+            trades.update((str(each["id"]), each) for each in fresh)
+            if len(page) < _PAGE or not fresh:
+                break
+            start = page[-1]["timestamp"]
+        orders = {str(each.get("order")) for each in trades.values()}
+        if not orders <= self._client_ids.keys():
+            await self._learn(symbol, start if since is None else milliseconds(since))
+        quote = self._instruments[symbol].quote
+        return [
+            fill_of(each, self._client_of(str(each.get("order"))), quote)
+            for each in trades.values()
+        ]
+
+    async def _learn(self, symbol: str, since: int | None) -> None:
+        """Find out which client ids the orders in *symbol* have."""
+        if self._exchange.has.get("fetchOrders"):
+            for found in await self._exchange.fetch_orders(symbol, since, _PAGE):
+                if found.get("clientOrderId"):
+                    self._client_ids.setdefault(str(found["id"]), found["clientOrderId"])
+
+    # What the stream tells
+
+    def _on_order(self, found: Mapping[str, Any]) -> None:
+        """Take a report of an order's state."""
+        venue_id, client_id = str(found["id"]), self._client_of_report(found)
+        self._client_ids.setdefault(venue_id, client_id)
+        state = state_of(found)
+        if state in _ENDED:
+            # The end of an order that a modification replaces is none of the order.
+            replaced = self._replacing.get(client_id) == venue_id
+            newest = self._venue_ids.get(client_id, venue_id)
+            if not replaced and newest == venue_id:
+                self._update(client_id, state, venue_id)
+        elif client_id not in self._replacing and state is not OrderState.FILLED:
+            self._update(client_id, OrderState.ACCEPTED, venue_id)
+
+    def _client_of_report(self, found: Mapping[str, Any]) -> str:
+        """Return the client id of a reported order, by what was known before if anything was."""
+        known = self._client_ids.get(str(found["id"]))
+        return known or found.get("clientOrderId") or f"venue-{found['id']}"
+
+    def _on_trade(self, found: Mapping[str, Any]) -> None:
+        """Take a report of a trade."""
+        order = str(found.get("order"))
+        client_id = self._client_ids.get(order)
+        named = (found.get("info") or {}).get("c")  # what the event itself says, where it does
+        self._fill(found, client_id or named or f"venue-{order}")
+
+    # How it is done
+
+    async def _ask(
+        self,
+        request: Request,
+        call: Callable[[], Awaitable[Any]],
+        client_id: str,
+        *,
+        urgent: bool = False,
+        refused_is_unknown: bool = False,
+    ) -> Any:
+        """Return the reply to a request; ``None`` after telling what went wrong."""
+        if request is Request.SUBMIT and self._limiter.quiet_for:
+            quiet = int(self._limiter.quiet_for) + 1
+            reason = f"the venue wants to be left alone for {quiet} s"
+            self._fail(request, Outcome.NOT_SENT, reason, client_id, retry_after=quiet)
+            return None
+        await self._limiter.acquire(urgent=urgent)
+        try:
+            return await call()
+        except Exception as error:  # noqa: BLE001 - whatever goes wrong is told
+            self._failed(request, error, client_id, refused_is_unknown=refused_is_unknown)
+            return None
+
+    def _failed(
+        self,
+        request: Request,
+        error: Exception,
+        client_id: str | None = None,
+        *,
+        refused_is_unknown: bool = False,
+    ) -> None:
+        """Tell what became of a request, and draw the consequences."""
+        outcome, kind = outcome_of(error), type(error).__name__
+        retry_after = self._retry_after() if kind in THROTTLED else None
+        if retry_after is not None:
+            self._limiter.be_quiet(retry_after)
+        elif outcome is Outcome.REFUSED and refused_is_unknown:
+            outcome = Outcome.UNKNOWN
+        if request is Request.CANCEL and kind == "OrderNotFound":
+            outcome = Outcome.UNKNOWN  # it has ended: only a query tells how
+        self._fail(request, outcome, self._said(error), client_id, retry_after=retry_after)
+        if kind in ("InvalidOrder", "BadRequest") and request is not Request.QUERY:
+            self._spawn(self._reread())
+        if kind == "InvalidNonce":
+            self._spawn(self._synchronise())
+
+    def _retry_after(self) -> int:
+        """Return how many seconds the venue wants to be left alone."""
+        headers = self._exchange.last_response_headers or {}
+        for name, value in headers.items():
+            if name.lower() == "retry-after" and str(value).isdigit():
+                return max(int(value), 1)
+        return _BACK_OFF
+
+    async def _reread(self) -> None:
+        """Read the filters again: one of them may have changed."""
+        with contextlib.suppress(Exception):
+            await self._limiter.acquire()
+            before = set(self._instruments)
+            await self._exchange.load_markets(True)  # noqa: FBT003 - ccxt's own signature
+            gone = before - set(self._exchange.markets)
+            changed = self._read_instruments()
+            if changed or gone:
+                self._tell(
+                    InstrumentsChanged(
+                        time=self._clock.now(),
+                        instruments=tuple(changed),
+                        gone=tuple(sorted(gone)),
+                    )
+                )
+
+    async def _synchronise(self) -> None:
+        """Compare the clocks again, and sign by the venue's from now on."""
+        with contextlib.suppress(Exception):
+            await self._exchange.load_time_difference()
+            self.skew_ms = await self._measure_skew()
+
+    def _fill(self, trade: Mapping[str, Any], client_id: str) -> None:
+        """Tell of a trade, once."""
+        symbol, number = trade["symbol"], str(trade["id"])
+        instrument = self._instruments.get(symbol)
+        if instrument is None or (symbol, number) in self._told:
+            return
+        fill = fill_of(trade, client_id, instrument.quote)
+        self._told.add((symbol, number))
+        self._tell(OrderFilled(time=self._clock.now(), fill=fill))
+
+    def _update(self, client_id: str, state: OrderState, venue_id: str | None) -> None:
+        """Tell of an order's state."""
+        self._tell(
+            OrderUpdated(
+                time=self._clock.now(), client_id=client_id, state=state, venue_id=venue_id
+            )
+        )
+
+    def _know(self, client_id: str, venue_id: str) -> None:
+        """Remember under which id the venue has an order."""
+        self._client_ids[venue_id] = client_id
+        self._venue_ids[client_id] = venue_id
+        if self._stream is not None:
+            self._stream.own.add(venue_id)
+
+    def _client_of(self, venue_id: str) -> str:
+        """Return the client id of an order; a name of our own for one that has none."""
+        return self._client_ids.get(venue_id, f"venue-{venue_id}")
+
+    def _fail(
+        self,
+        request: Request,
+        outcome: Outcome,
+        reason: str,
+        client_id: str | None = None,
+        *,
+        retry_after: int | None = None,
+    ) -> None:
+        """Tell of a request that came to nothing, or nobody knows to what."""
+        self._tell(
+            RequestFailed(
+                time=self._clock.now(),
+                request=request,
+                outcome=outcome,
+                reason=reason,
+                client_id=client_id,
+                retry_after=retry_after,
+            )
+        )
+
+    def _said(self, error: BaseException) -> str:
+        """Return what *error* says, without secrets and signed addresses."""
+        text = " ".join(str(error).split())[:300]
+        return self._redact(f"{type(error).__name__}: {text}")
+
+    def _tell(self, event: EngineEvent) -> None:
+        """Report an event."""
+        if self._sink is not None:
+            self._sink(event)
+
+    def _spawn(
+        self,
+        work: Coroutine[Any, Any, None],
+        request: Request = Request.QUERY,
+        client_id: str | None = None,
+    ) -> None:
+        """Do *work* beside everything else; if it breaks, nobody knows what became of it."""
+
+        async def guarded() -> None:
+            try:
+                await work
+            except Exception as error:  # noqa: BLE001 - a reply that cannot be read
+                self._fail(request, Outcome.UNKNOWN, self._said(error), client_id)
+
+        task = asyncio.get_running_loop().create_task(guarded())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

@@ -1,0 +1,124 @@
+"""An exchange of ccxt, configured for exact digits and for nothing that would hide a failure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+from rustybt.adapters.venue.errors import VenueError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+TIMEOUT_MS: Final = 10_000
+_PLAIN: Final = ("http", "ws")
+_SECRET: Final = ("apiKey", "secret", "password", "uid", "privateKey", "walletAddress", "token")
+NEEDED: Final = (
+    "createOrder",
+    "cancelOrder",
+    "fetchOrder",
+    "fetchOpenOrders",
+    "fetchMyTrades",
+    "fetchBalance",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Which account at which venue: *exchange* is ccxt's id, *config* what its class is given.
+
+    *name* is what the venue is called in records. With *testnet* the venue's own sandbox is used.
+    """
+
+    name: str
+    exchange: str
+    config: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    testnet: bool = False
+
+    def secrets(self) -> list[str]:
+        """Return what must never be shown."""
+        return [str(self.config[name]) for name in _SECRET if self.config.get(name)]
+
+
+def open_exchange(access: Access) -> Any:
+    """Return ccxt's streaming class for *access*; nothing is sent yet.
+
+    Raise :class:`~rustybt.adapters.venue.errors.VenueError` for an exchange that ccxt does not
+    know, one that cannot do what trading needs, and an address without TLS outside loopback.
+    """
+    import ccxt.pro  # type: ignore[import-untyped] # it has no types we could use
+
+    kind = getattr(ccxt.pro, access.exchange, None)
+    if kind is None:
+        import ccxt.async_support  # type: ignore[import-untyped] # likewise
+
+        kind = getattr(ccxt.async_support, access.exchange, None)
+    if kind is None:
+        raise VenueError(f"{access.exchange!r} is no exchange", expected="an id of ccxt")
+    exchange = kind({"timeout": TIMEOUT_MS, **access.config, "enableRateLimit": False})
+    exchange.number = str  # digits stay the ones that the venue wrote
+    exchange.verify = True
+    exchange.newUpdates = True
+    if access.testnet:
+        if "urls" in access.config:
+            raise VenueError("a venue with addresses of its own has no testnet")
+        exchange.set_sandbox_mode(True)
+    missing = [name for name in NEEDED if not exchange.has.get(name)]
+    if missing:
+        raise VenueError(f"{access.exchange} offers no {', '.join(missing)}")
+    refuse_plain(exchange.urls["api"])
+    _know_all_errors(exchange)
+    return exchange
+
+
+def refuse_plain(addresses: object) -> None:
+    """Raise for an address in *addresses*, at any depth, that is not encrypted nor loopback."""
+    for address in _texts(addresses):
+        parts = urlsplit(address)
+        if parts.scheme in _PLAIN and not _is_loopback(parts.hostname or ""):
+            raise VenueError(
+                f"{parts.scheme}://{parts.netloc} is not encrypted",
+                expected="https:// and wss:// everywhere but on loopback",
+            )
+
+
+def capabilities(exchange_id: str) -> dict[str, bool]:
+    """Return what ccxt says that *exchange_id* can do of what a session uses."""
+    import ccxt.pro
+
+    kind = getattr(ccxt.pro, exchange_id, None)
+    if kind is None:
+        raise VenueError(f"{exchange_id!r} is no exchange with streams", expected="an id of ccxt")
+    has = kind({"enableRateLimit": False}).has
+    names = (*NEEDED, "editOrder", "fetchTime", "watchOrders", "watchMyTrades", "watchOHLCV")
+    return {name: bool(has.get(name)) for name in names}
+
+
+def _know_all_errors(exchange: Any) -> None:
+    """Let the codes of spot markets be known at every address, not only at the official ones."""
+    known = exchange.exceptions
+    spot = known.get("spot")
+    if isinstance(spot, dict):
+        for manner, codes in spot.items():
+            known[manner] = {**codes, **(known.get(manner) or {})}
+
+
+def _is_loopback(host: str) -> bool:
+    """Tell whether *host* is this machine."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _texts(value: object) -> Iterator[str]:
+    """Yield the texts in *value*, at any depth."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for each in value.values():
+            yield from _texts(each)

@@ -1,0 +1,71 @@
+"""The instruments of a venue, from the digits that it writes itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from rustybt.adapters.venue.errors import VenueError
+from rustybt.model.instrument import Instrument, InstrumentKind
+from rustybt.model.money import decimal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from decimal import Decimal
+
+_DECIMAL_PLACES: Final = 2
+_TICK_SIZE: Final = 4
+_KINDS: Final = {
+    "spot": InstrumentKind.SPOT,
+    "swap": InstrumentKind.PERPETUAL,
+    "future": InstrumentKind.FUTURE,
+}
+
+
+def instrument_of(market: Mapping[str, Any], mode: int) -> Instrument:
+    """Return the instrument of a *market* of ccxt, whose precision is of *mode*.
+
+    The filters that the venue wrote as text go before what ccxt made of them. Raise
+    :class:`~rustybt.adapters.venue.errors.VenueError` for a market without a tick or a lot.
+    """
+    symbol = market["symbol"]
+    filters = {each.get("filterType"): each for each in market["info"].get("filters") or ()}
+    price, size = filters.get("PRICE_FILTER", {}), filters.get("LOT_SIZE", {})
+    notional = filters.get("NOTIONAL") or filters.get("MIN_NOTIONAL") or {}
+    limits, precision = market["limits"], market["precision"]
+    tick = _text(price.get("tickSize")) or _step(precision.get("price"), mode)
+    lot = _text(size.get("stepSize")) or _step(precision.get("amount"), mode)
+    if tick is None or lot is None:
+        raise VenueError(f"{symbol}: the venue does not say its tick or its lot")
+    amounts, costs = limits.get("amount") or {}, limits.get("cost") or {}
+    return Instrument(
+        symbol=symbol,
+        base=market["base"],
+        quote=market["quote"],
+        tick=tick,
+        lot=lot,
+        kind=_KINDS.get(market["type"], InstrumentKind.SPOT),
+        multiplier=_text(market.get("contractSize")) or decimal(1),
+        min_quantity=_text(size.get("minQty")) or _text(amounts.get("min")) or lot,
+        max_quantity=_text(size.get("maxQty")) or _text(amounts.get("max")),
+        min_notional=_text(notional.get("minNotional")) or _text(costs.get("min")) or decimal(0),
+        max_notional=_text(notional.get("maxNotional")) or _text(costs.get("max")),
+    )
+
+
+def _step(value: object, mode: int) -> Decimal | None:
+    """Return the step that ccxt's *value* stands for in *mode*."""
+    if value is None:
+        return None
+    if mode == _TICK_SIZE:
+        return _text(value)
+    if mode == _DECIMAL_PLACES:
+        return decimal(1).scaleb(-int(str(value).partition(".")[0]))
+    return None  # significant digits: a grid that depends on the price is none
+
+
+def _text(value: object) -> Decimal | None:
+    """Return *value* as the number that it is written as; ``None`` for none, and for 0."""
+    if value is None:
+        return None
+    found = decimal(repr(value) if isinstance(value, float) else str(value))
+    return found or None
