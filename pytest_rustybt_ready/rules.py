@@ -303,7 +303,7 @@ class Rulings:
         until = f"until {waiver.expires_at:%Y-%m-%d} by {waiver.signer} as {waiver.role}"
         still = f"still {finding.disposition}: {finding.reason}"
         reason = f"waived {until}: {waiver.reason} ({still})"
-        return Finding(Disposition.WAIVED, reason, waiver.expires_at)
+        return Finding(Disposition.WAIVED, reason, waiver.ends_at)
 
 
 class Waivers:

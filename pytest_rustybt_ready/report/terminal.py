@@ -20,6 +20,7 @@ from pytest_rustybt_ready.verdict import Blocker, Status
 
 MAX_BLOCKERS = 20
 MAX_IDS = 12
+MAX_DAYS = 3
 MAX_REASON = 300
 
 SYMBOLS: Mapping[Status, str] = {
@@ -77,6 +78,7 @@ def summary_lines(record: Record, *, encoding: str | None = "utf-8") -> list[Tex
         *_blockers(view),
         *_proofs(record),
         *_refused(record),
+        *_signatures(view),
         *_verdict(view),
     ]
     return [(fit(text, encoding), markup) for text, markup in lines]
@@ -138,6 +140,12 @@ def _refused(record: Record) -> Iterator[Text]:
     more = len(record.refused) - MAX_BLOCKERS
     if more > 0:
         yield f"and {count(more, 'refused statement')} more", {"yellow": True}
+
+
+def _signatures(view: View) -> Iterator[Text]:
+    """Tell what people signed or waived will end first."""
+    for day, ids in view.signatures[:MAX_DAYS]:
+        yield f"signature or waiver ends {day}: {_ids(ids)}", {}
 
 
 def _blockers(view: View) -> Iterator[Text]:

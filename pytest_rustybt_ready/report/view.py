@@ -23,6 +23,8 @@ from pytest_rustybt_ready.values import (
 )
 from pytest_rustybt_ready.verdict import Blocker, ItemVerdict, SectionVerdict, Status
 
+NEXT_COMMIT = "with the next commit"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckView:
@@ -201,6 +203,20 @@ class View:
         for lapse in self.record.verdict.lapses:
             days[f"{lapse.at:%Y-%m-%d}"] += lapse.items
         return tuple((day, tuple(ids)) for day, ids in days.items())
+
+    @property
+    def signatures(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        """Return when what people signed or waived ends: at the next commit, and on which days."""
+        days: defaultdict[str, list[str]] = defaultdict(list)
+        for line in self.lines:
+            if line.disposition not in (Disposition.SIGNED, Disposition.WAIVED):
+                continue
+            if line.disposition is Disposition.SIGNED and line.item.lapses_with_commit:
+                days[NEXT_COMMIT].append(line.item.id)
+            if line.verdict.expires is not None:
+                days[f"{line.verdict.expires:%Y-%m-%d}"].append(line.item.id)
+        ordered = sorted(days, key=lambda day: (day != NEXT_COMMIT, day))
+        return tuple((day, tuple(days[day])) for day in ordered)
 
     def title_of(self, key: str) -> str:
         """Return the title of the section called *key*, or *key* if there is none."""

@@ -14,7 +14,7 @@ from pytest_rustybt_ready.errors import HistoryError, ReadyError
 from pytest_rustybt_ready.history import Entry, History
 from pytest_rustybt_ready.record import Record
 from pytest_rustybt_ready.report.text import count, moment, one_line
-from pytest_rustybt_ready.report.view import arithmetic, scope_words
+from pytest_rustybt_ready.report.view import arithmetic, arrange, scope_words
 from pytest_rustybt_ready.verdict import Verdict, judge
 
 
@@ -85,6 +85,8 @@ def _lines(record: Record, verdict: Verdict) -> Iterator[str]:
         for n, b in enumerate(verdict.blockers, start=1)
     )
     yield from (f"lapses {moment(lapse.at)}: {', '.join(lapse.items)}" for lapse in verdict.lapses)
+    ends = arrange(msgspec.structs.replace(record, verdict=verdict)).signatures
+    yield from (f"signature or waiver ends {day}: {', '.join(ids)}" for day, ids in ends)
     if not verdict.lapses:
         yield "nothing that is satisfied and blocks lapses by age"
     yield f"{verdict.scope_status} as of {moment(verdict.at)} at stage {verdict.stage}"

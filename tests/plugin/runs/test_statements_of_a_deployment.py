@@ -74,6 +74,7 @@ def test_from_awaiting_to_signed_to_lapsed(signed: Any) -> None:
     assert [sign(signed, item) for item in ("2.1.1", "2.1.2")] == [0, 0]
     run = signed.run()
     assert (run.code, run.item("2.1.1"), run.item("2.1.2")) == (0, "signed", "signed")
+    assert "signature or waiver ends with the next commit: 2.1.1" in run.output
     record = run.record
     assert len(record.sealed_statements) == 2
     assert set(record.trust.digests) == {"allowed_signers", "roles.toml"}

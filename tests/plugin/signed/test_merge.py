@@ -240,6 +240,9 @@ def test_the_commands(parts: Parts, desk: Any, tmp_path: Path, capfd: Any) -> No
     assert "<dt>roles.toml</dt>" in page
     assert cli.run(["verify", str(record), *at]) == 1
     text = capfd.readouterr().out
+    assert "signature or waiver ends with the next commit: 2.1.6" in text
+    assert "signature or waiver ends 2026-05-13: 2.1.6" in text
+    assert "When signatures and waivers end" in page
     assert "1 statement verified, with the keys and roles of" in text
     assert "  allowed_signers sha256:" in text
     assert text.count("by ada@example.org") == 3
