@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from rustybt.accounting.ledger import Ledger
 from rustybt.execution.errors import ExecutionError, UnknownOrderError
 from rustybt.execution.matching import Matcher, end_of_day, numbered
@@ -147,8 +149,7 @@ class SimulatedVenue:
                 self._fail(Request.SUBMIT, str(error), order.client_id)
             return
         for order in taken:
-            waits = order.state is OrderState.NEW and group is not None
-            self._orders.add(order if waits else order.to(OrderState.SUBMITTED))
+            self._orders.add(order.to(OrderState.SUBMITTED))
         self._report(self._booked(found))
 
     def cancel(self, client_id: str) -> None:
@@ -233,11 +234,12 @@ class SimulatedVenue:
     def _booked(self, events: Iterable[VenueEvent]) -> list[EngineEvent]:
         """Move orders and account along."""
         result: list[EngineEvent] = []
+        now = self._clock.now()  # a fill at an open becomes known with the bar
         for event in events:
             self._orders.apply(event)
             if isinstance(event, OrderFilled):
                 self._ledger.apply(event.fill)
-            result.append(event)
+            result.append(replace(event, time=max(event.time, now)))
         return result
 
     def _refused(self, orders: Sequence[Order]) -> list[tuple[Order, str]]:
