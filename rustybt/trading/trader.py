@@ -8,7 +8,7 @@ from rustybt.execution.filters import refusal
 from rustybt.model.codec import to_json
 from rustybt.model.group import bracket
 from rustybt.model.instrument import Side
-from rustybt.model.money import ONE, ZERO, Rounding, add, divide
+from rustybt.model.money import ONE, ZERO, Rounding, add, divide, is_multiple
 from rustybt.model.order import Order
 from rustybt.risk.limits import Denial
 from rustybt.strategy.errors import StrategyError
@@ -149,7 +149,9 @@ class EngineTrader:
     def _order(self, symbol: str, quantity: Decimal, terms: Terms, ahead: int) -> Order | None:
         """Return a new order on the venue's grid; ``None`` if nothing is left of it."""
         instrument = self.instrument(symbol)
-        size = instrument.round_quantity(quantity.copy_abs())
+        size = quantity.copy_abs()
+        if not is_multiple(size, instrument.lot):  # otherwise the digits stay as they were given
+            size = instrument.round_quantity(size)
         if not size:
             return None
         side = Side.BUY if quantity > ZERO else Side.SELL
