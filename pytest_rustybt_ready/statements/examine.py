@@ -6,6 +6,7 @@ revoked or is for another commit comes out too: the verdict then says so, and si
 
 from __future__ import annotations
 
+import errno
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -107,6 +108,8 @@ def _commit_of(sealed: Sealed) -> str:
 
 
 def _sealed(path: Path) -> Sealed:
+    if not path.is_file():
+        raise FileNotFoundError(errno.ENOENT, "it is no file")
     signature = path.with_name(f"{path.name}.sig")
     return Sealed(
         file=path.name,

@@ -20,6 +20,8 @@ from pytest_rustybt_ready import Subject
 def pytest_ready_subject(config):
     return Subject(name="d", kind="deployment", home=str(config.rootpath / "home"))
 """
+# a git hook names its own repository in the environment
+CLEAN = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
 SIGNED = 'role = "security-reviewer"\nmax_age_days = 60\nlapses_with_commit = true'
 TRAINED = 'role = "security-reviewer"\nmax_age_days = 60'
 
@@ -29,7 +31,7 @@ def git(root: Path, *args: str) -> None:
     who = ("-c", "user.name=Grace", "-c", "user.email=grace@example.org", "-c", "commit.gpgsign=no")
     when = {"GIT_AUTHOR_DATE": "2026-01-01T00:00Z", "GIT_COMMITTER_DATE": "2026-01-01T00:00Z"}
     command = ("git", "-C", str(root), *who, *args)
-    subprocess.run(command, env=os.environ | when, check=True, capture_output=True)
+    subprocess.run(command, env=CLEAN | when, check=True, capture_output=True)
 
 
 @pytest.fixture

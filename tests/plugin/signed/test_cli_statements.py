@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
+import subprocess
+import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +24,7 @@ def run(desk: Any, *arguments: str, key: str = "") -> int:
     return cli.run([*arguments, *where, *signed])
 
 
+MAIN = "from pytest_rustybt_ready.cli import main; main()"
 SIGN = ("sign", "2.1.6", "--as", "ada@example.org", "--role", "security-reviewer")
 
 
@@ -94,6 +99,23 @@ def test_a_key_that_cannot_sign(desk: Any, tmp_path: Path, capfd: Out) -> None:
     (tmp_path / "key").write_text("no key\n")
     assert run(desk, *SIGN, "--key", str(tmp_path / "key")) == 4
     assert "ssh-keygen could not sign with it" in capfd.readouterr().err
+
+
+def test_a_key_that_only_the_agent_holds(desk: Any, tmp_path: Path) -> None:
+    """With the private key in the agent alone, the public key names it."""
+    key = tmp_path / "key"
+    key.write_bytes(desk.keys["ada"].read_bytes())
+    key.chmod(0o600)
+    key.with_suffix(".pub").write_bytes(desk.keys["ada"].with_suffix(".pub").read_bytes())
+    where = ["--deployment", str(desk.home), "--checkout", str(desk.bench.root)]
+    sign = [*SIGN, *where, "--key", str(key.with_suffix(".pub"))]
+    command = shlex.join([sys.executable, "-c", MAIN, *sign])
+    script = f"ssh-add -q {shlex.quote(str(key))} && rm {shlex.quote(str(key))} && {command}"
+    done = subprocess.run(["ssh-agent", "sh", "-c", script], capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert not key.exists()
+    (statement,) = desk.read(datetime.now(UTC)).examined.statements
+    assert statement.signer == "ada@example.org"
 
 
 def test_no_deployment_and_no_commit(desk: Any, tmp_path: Path, capfd: Out) -> None:

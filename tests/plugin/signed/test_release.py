@@ -15,6 +15,8 @@ from pytest_rustybt_ready.statements import Trust
 from pytest_rustybt_ready.statements.document import Document, Predicate, render, resource
 from pytest_rustybt_ready.statements.ssh import Keyring, SignatureError, keyring, seal_of, sign
 
+# a git hook names its own repository in the environment
+CLEAN = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
@@ -28,7 +30,7 @@ def release(tmp_path: Path) -> tuple[Path, str]:
     message = "a release\n\nCo-authored-by: Cyd <cyd@example.org>\n"
     for args in (("init", "-q"), ("add", "-A"), ("commit", "-q", "-m", message)):
         command = ("git", "-C", str(tmp_path), "-c", "commit.gpgsign=no", *args)
-        subprocess.run(command, env=os.environ | who | when, check=True, capture_output=True)
+        subprocess.run(command, env=CLEAN | who | when, check=True, capture_output=True)
     return tmp_path, checkout.commit(tmp_path)
 
 
