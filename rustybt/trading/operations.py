@@ -38,13 +38,13 @@ def drive(desk: Desk) -> None:
     if books.phase is Phase.ASKING and not books.inquiries:
         desk.note("asked", "the end of every order is known or being waited for no more")
         start_snapshot(desk, "start")
+    if books.enable_by and not books.stopping:
+        _enable(desk)
     _look_after_orders(desk)
     if books.flattening:
         _flatten(desk)
     if books.stopping:
         _stop(desk)
-    elif books.enable_by:
-        _enable(desk)
     if books.inquiries:
         desk.timer(INQUIRIES, desk.settings.query_after)
     if books.gathering:
