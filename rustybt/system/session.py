@@ -11,6 +11,9 @@ from datetime import timedelta
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
 
+from rustybt.adapters.venue.ccxt_venue import CcxtVenue, read_instruments
+from rustybt.adapters.venue.errors import VenueError
+from rustybt.adapters.venue.feed import CcxtFeed
 from rustybt.deployment import trading_hours
 from rustybt.home import Home
 from rustybt.journal.lease import Lease
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from decimal import Decimal
 
+    from rustybt.adapters.venue.exchange import Access
     from rustybt.execution.rules import MatchingRules
     from rustybt.journal.store import Journal
     from rustybt.model.bar import Bar
@@ -278,5 +282,50 @@ def paper_session(
         currency=next(iter(cash)),
         until=until,
         runner_settings=RunnerSettings(heartbeat=max(interval, _MINUTE)),
+        **changes,
+    )
+
+
+def live_session(
+    settings: Settings,
+    strategy: Strategy,
+    *,
+    source: bytes,
+    access: Access,
+    symbols: Sequence[str],
+    interval: timedelta,
+    notifier: Notifier,
+    until: timedelta | None = None,
+    silence: float | None = None,
+    **changes: Any,
+) -> Session:
+    """Return a session of *strategy* that sends orders to the account that *access* opens.
+
+    Bars of *interval* are those of the venue; one that brings none for *silence* seconds counts as
+    lost. The account's currency is the one that *symbols* quote in.
+    """
+    clock = WallClock()
+    quotes = {symbol.partition("/")[2].partition(":")[0] for symbol in symbols}
+    if len(quotes) != 1:
+        raise VenueError(
+            f"{', '.join(symbols)} quote in {len(quotes)} currencies", expected="one for all"
+        )
+    venue = CcxtVenue(access, clock=clock)
+    instruments = asyncio.run(read_instruments(access, symbols))
+    return wire(
+        settings,
+        strategy,
+        source=source,
+        mode="live",
+        account=f"{access.name}:{'testnet' if access.testnet else 'live'}:{access.fingerprint}",
+        clock=clock,
+        venue=lambda _: (venue, instruments),
+        feed=lambda _: CcxtFeed(access, clock=clock, silence=silence),
+        notifier=notifier,
+        symbols=symbols,
+        interval=interval,
+        currency=quotes.pop(),
+        until=until,
+        groups_at_venue=False,
         **changes,
     )

@@ -26,6 +26,7 @@ from rustybt.model.event import OrderFilled, OrderReplaced, OrderUpdated
 from rustybt.model.money import add
 from rustybt.model.order_state import OrderState
 from rustybt.security.redaction import Redactor
+from rustybt.trading.clocks import WallClock
 from rustybt.trading.reports import (
     Balance,
     InstrumentsChanged,
@@ -113,6 +114,18 @@ class CcxtVenue:
             said=self._said,
         )
         self._stream.start()
+        return dict(self._instruments)
+
+    async def read_instruments(self) -> dict[str, Instrument]:
+        """Return the venue's instruments without signing anything, and disconnect."""
+        exchange = self._exchange = open_exchange(self._access)
+        try:
+            await exchange.load_markets()
+            self._read_instruments()
+        except Exception as error:  # noqa: BLE001 - each becomes one clear error
+            raise VenueError(f"no markets of {self.name}: {self._said(error)}") from None
+        finally:
+            await exchange.close()
         return dict(self._instruments)
 
     async def stop(self) -> None:
@@ -569,3 +582,19 @@ class CcxtVenue:
         task = asyncio.get_running_loop().create_task(guarded())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+async def read_instruments(access: Access, symbols: Sequence[str]) -> dict[str, Instrument]:
+    """Return the instruments *symbols* of a venue, which are public.
+
+    Raise :class:`~rustybt.adapters.venue.errors.VenueError` for symbols that it does not trade.
+    """
+    venue = CcxtVenue(access, clock=WallClock())
+    found = await venue.read_instruments()
+    missing = [symbol for symbol in symbols if symbol not in found]
+    if missing:
+        raise VenueError(
+            f"{access.name} does not trade {', '.join(missing)}",
+            expected=f"some of its {len(found)} symbols, such as {', '.join(sorted(found)[:3])}",
+        )
+    return {symbol: found[symbol] for symbol in symbols}

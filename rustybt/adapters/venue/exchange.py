@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Final
@@ -36,6 +37,12 @@ class Access:
     exchange: str
     config: Mapping[str, Any] = field(default_factory=dict, repr=False)
     testnet: bool = False
+
+    @property
+    def fingerprint(self) -> str:
+        """What tells this account from others of the venue, and says nothing of its key."""
+        key = str(self.config.get("apiKey") or self.config.get("walletAddress") or "")
+        return hashlib.sha256(key.encode()).hexdigest()[:12]
 
     def secrets(self) -> list[str]:
         """Return what must never be shown."""
