@@ -100,7 +100,8 @@ def _bar(books: Books, event: BarClosed, facts: Facts) -> None:
         if bar.start > instant:
             release(books, facts)
     books.gathering[symbol] = bar
-    if all(each in books.gathering for each in books.expected()):
+    enough = len(books.gathering) + len(books.gone) >= len(books.symbols)
+    if enough and all(each in books.gathering for each in books.expected()):
         release(books, facts)
 
 
