@@ -18,6 +18,7 @@ from rustybt.cli import (
     keys,
     operate,
     sweep,
+    trade,
 )
 
 app = typer.Typer(
@@ -41,6 +42,8 @@ app.command("check-lookahead")(backtest.lookahead)
 app.command("sweep")(sweep.sweep)
 app.command("benchmark")(benchmark.benchmark)
 app.command("practice-exchange")(exchange.practice_exchange)
+app.command("paper-trade")(trade.paper_trade)
+app.command("live-trade")(trade.live_trade)
 app.command("status")(operate.status)
 app.command("balance")(operate.balance)
 app.command("orders")(operate.orders)

@@ -101,7 +101,7 @@ def backtest(
 
     if output is not None:
         require_new(output)
-    wanted = _load(strategy, name, param)
+    wanted = load(strategy, name, param)
     bars = read_market(Market(data or [], catalog, symbol or [], since, until, interval))
     held = Terms(
         actions, borrow or [], funding or [], margin_call, initial_margin, maintenance_margin
@@ -151,7 +151,7 @@ def lookahead(
     )
     account = Simulation(cash, currency, commission_bps, slippage_bps, fill, lot)
     report = find_lookahead(
-        lambda: _load(strategy, name, param),
+        lambda: load(strategy, name, param),
         read_market(Market(data or [], catalog, symbol or [], since, until, interval)),
         cuts=cuts,
         **held_on(held),
@@ -175,7 +175,7 @@ def lookahead(
         raise typer.Exit(1)
 
 
-def _load(path: Path, name: str | None, parameters: Sequence[str] | None) -> Strategy:
+def load(path: Path, name: str | None, parameters: Sequence[str] | None) -> Strategy:
     """Return the strategy in *path* with its parameters set."""
     from rustybt.strategy import load_strategy
 
