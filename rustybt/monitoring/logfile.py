@@ -71,9 +71,6 @@ class LogFile:
                 return 0
             return len(line)
 
-    def flush(self) -> None:
-        """Do nothing: what is written is with the system already."""
-
     def close(self) -> None:
         """Close the file of the day; a later line opens it again."""
         with self._lock:

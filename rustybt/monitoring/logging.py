@@ -58,7 +58,9 @@ def make_logger(
     else:
         stream = sys.stderr if console is None else console
         last = structlog.dev.ConsoleRenderer(
-            colors=stream.isatty(), timestamp_key="time", exception_formatter=_plain
+            colors=stream.isatty(),
+            timestamp_key="time",
+            exception_formatter=structlog.dev.plain_traceback,
         )
         target = structlog.WriteLogger(stream)
     wrapped: FilteringBoundLogger = structlog.wrap_logger(
@@ -111,7 +113,3 @@ def _as_json(event: Any, **_: object) -> bytes:
     ordered = {name: event[name] for name in _FIRST if name in event}
     ordered |= {str(name): value for name, value in event.items() if name not in ordered}
     return msgspec.json.encode(ordered, enc_hook=str)
-
-
-def _plain(stream: TextIO, _error: object) -> None:
-    """Write nothing: the text of an exception stands in the line already."""

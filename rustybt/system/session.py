@@ -17,6 +17,7 @@ from rustybt.adapters.venue.feed import CcxtFeed
 from rustybt.deployment import trading_hours
 from rustybt.home import Home
 from rustybt.journal.lease import Lease
+from rustybt.settings.venues import PRACTICE
 from rustybt.system.wiring import (
     digest_of,
     engine_settings,
@@ -327,5 +328,7 @@ def live_session(
         currency=quotes.pop(),
         until=until,
         groups_at_venue=False,
+        # The practice exchange shows bars of the past; elsewhere old ones were only caught up.
+        max_bar_age=None if access.name == PRACTICE else interval,
         **changes,
     )

@@ -95,12 +95,12 @@ class ControlServer:
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 - a coroutine runs in a task
         self._talks.add(task)
+        # Who asks may hang up at any time, or send a line without end.
         try:
-            while line := await reader.readline():
-                writer.write(json.dumps(await self._answered(line)).encode() + b"\n")
-                await writer.drain()
-        except (ConnectionError, ValueError):
-            pass  # who asked is gone, or sent a line without end
+            with contextlib.suppress(ConnectionError, ValueError):
+                while line := await reader.readline():
+                    writer.write(json.dumps(await self._answered(line)).encode() + b"\n")
+                    await writer.drain()
         finally:
             self._talks.discard(task)
             writer.close()

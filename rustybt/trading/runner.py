@@ -6,7 +6,6 @@ Nothing is sent before its record is on the disk, and nothing is taken for done 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections import deque
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
@@ -117,6 +116,7 @@ class Runner:
         self._is_rehearsal = isinstance(venue, SimulatedVenue) and clock.kind == "simulated"
         self._signed = self._snapshot = self._committed = self._sequence
         self.events = 0
+        self.unsent_alerts = 0
         self._feed = feed(self)
         self.error: BaseException | None = None
         """What ended the session, if it was something that nobody had foreseen."""
@@ -257,13 +257,13 @@ class Runner:
                 self._notify(command)
             case End():
                 self.abort(command.reason, command.code)
-            case _:
-                pass  # what is journaled only
 
     def _notify(self, alert: Alert) -> None:
         """Hand *alert* on; whatever becomes of it must not concern trading."""
-        with contextlib.suppress(Exception):
+        try:
             self._notifier.notify(alert, self._clock.now())
+        except Exception:  # noqa: BLE001 - whatever breaks a notifier, heartbeats tell how often
+            self.unsent_alerts += 1
 
     def _keep_house(self) -> None:
         """Sign the head and keep the state, every so many records."""
@@ -285,7 +285,13 @@ class Runner:
         while True:
             due = max(due + self.settings.heartbeat, self._clock.now())
             await self._clock.sleep_until(due)
-            states = {"phase": str(self.engine.phase), "waiting": str(len(self._market))}
+            states = {
+                "phase": str(self.engine.phase),
+                "waiting": str(len(self._market)),
+                "unsent_alerts": str(self.unsent_alerts),
+            }
+            if (skew := getattr(self._venue, "skew_ms", None)) is not None:
+                states["skew_ms"] = str(skew)
             self.put(Heartbeat(time=max(due, self._clock.now()), states=states))
 
     async def _hold(self, lease: Lease) -> None:

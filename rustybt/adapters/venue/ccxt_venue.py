@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from rustybt.adapters.venue.errors import VenueError
-from rustybt.adapters.venue.exchange import open_exchange
+from rustybt.adapters.venue.exchange import close, failures, open_exchange
 from rustybt.adapters.venue.limiter import Limiter
 from rustybt.adapters.venue.markets import instrument_of
 from rustybt.adapters.venue.outcomes import THROTTLED, outcome_of
@@ -136,9 +136,7 @@ class CcxtVenue:
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self._exchange is not None:
-            with contextlib.suppress(Exception):
-                await self._exchange.close()
+        await close(self._exchange)
         self._sink = None
 
     async def _measure_skew(self) -> int:
@@ -285,7 +283,7 @@ class CcxtVenue:
         ended = (reply.get("info") or {}).get("cancelResponse") or {}
         if ended.get("executedQty") is not None:
             return exact(ended["executedQty"])
-        with contextlib.suppress(Exception):
+        with contextlib.suppress(*failures()):
             found = await self._exchange.fetch_order(old, order.symbol)
             return exact(found.get("filled"))
         return order.filled
@@ -484,7 +482,7 @@ class CcxtVenue:
 
     async def _reread(self) -> None:
         """Read the filters again: one of them may have changed."""
-        with contextlib.suppress(Exception):
+        with contextlib.suppress(*failures()):
             await self._limiter.acquire()
             before = set(self._instruments)
             await self._exchange.load_markets(True)  # noqa: FBT003 - ccxt's own signature
@@ -501,7 +499,7 @@ class CcxtVenue:
 
     async def _synchronise(self) -> None:
         """Compare the clocks again, and sign by the venue's from now on."""
-        with contextlib.suppress(Exception):
+        with contextlib.suppress(*failures()):
             await self._exchange.load_time_difference()
             self.skew_ms = await self._measure_skew()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from dataclasses import dataclass, field
 from ipaddress import ip_address
@@ -78,6 +79,29 @@ def open_exchange(access: Access) -> Any:
     refuse_plain(exchange.urls["api"])
     _know_all_errors(exchange)
     return exchange
+
+
+def failures() -> tuple[type[Exception], ...]:
+    """Return what calls of ccxt raise when a venue, the network or a reply is at fault."""
+    import aiohttp
+    import ccxt
+
+    return (ccxt.BaseError, aiohttp.ClientError, OSError, TimeoutError, RuntimeError)
+
+
+async def hang_up(exchange: Any) -> None:
+    """Close the streams of *exchange*, so that the next ones are new connections."""
+    for client in list(getattr(exchange, "clients", {}).values()):
+        with contextlib.suppress(*failures()):
+            await client.close()
+    getattr(exchange, "clients", {}).clear()
+
+
+async def close(exchange: Any) -> None:
+    """Close all connections of *exchange*; one that is broken is closed already."""
+    if exchange is not None:
+        with contextlib.suppress(*failures()):
+            await exchange.close()
 
 
 def refuse_plain(addresses: object) -> None:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from typing import TYPE_CHECKING, Any, Final
 
 from rustybt.adapters.venue.errors import VenueError
-from rustybt.adapters.venue.exchange import open_exchange
+from rustybt.adapters.venue.exchange import close, hang_up, open_exchange
 from rustybt.adapters.venue.wire import exact, instant, milliseconds
 from rustybt.model.bar import Bar
 from rustybt.model.errors import InvalidValueError
@@ -80,9 +79,7 @@ class CcxtFeed:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self._exchange is not None:
-            with contextlib.suppress(Exception):
-                await self._exchange.close()
+        await close(self._exchange)
         self._sink = None
 
     # Following one symbol
@@ -99,7 +96,7 @@ class CcxtFeed:
                 pause = 1.0
             except Exception as error:  # noqa: BLE001 - whatever it is, bars may be missed
                 self._lose(symbol, self._said(error))
-                await self._hang_up()
+                await hang_up(self._exchange)
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE)
 
@@ -204,14 +201,6 @@ class CcxtFeed:
         """Report the feed as restored when the last symbol is."""
         if self._lost.pop(symbol, None) and not self._lost and self._sink is not None:
             self._sink(ConnectionRestored(time=self._clock.now(), component=FEED))
-
-    async def _hang_up(self) -> None:
-        """Close the streams, so that the next are new ones."""
-        for client in list(getattr(self._exchange, "clients", {}).values()):
-            with contextlib.suppress(Exception):
-                await client.close()
-        with contextlib.suppress(Exception):
-            self._exchange.clients.clear()
 
     def _said(self, error: BaseException) -> str:
         """Return what *error* says, without secrets."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import random
 from typing import TYPE_CHECKING, Any, Final
 
+from rustybt.adapters.venue.exchange import hang_up
 from rustybt.model.event import ConnectionLost, ConnectionRestored
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ class UserStream:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            await self._hang_up()
+            await hang_up(self._exchange)
 
     async def _read(self, method: str, take: Callable[[list[Any]], None]) -> str:
         """Hand on what *method* of ccxt brings, until it fails."""
@@ -135,12 +135,3 @@ class UserStream:
         if not self._is_lost:
             self._is_lost = True
             self._tell(ConnectionLost(time=self._clock.now(), component=COMPONENT, reason=reason))
-
-    async def _hang_up(self) -> None:
-        """Close the connections of streams, so that the next are new ones."""
-        clients = list(getattr(self._exchange, "clients", {}).values())
-        for client in clients:
-            with contextlib.suppress(Exception):
-                await client.close()
-        with contextlib.suppress(Exception):
-            self._exchange.clients.clear()
