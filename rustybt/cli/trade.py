@@ -220,25 +220,14 @@ def _practise(
 
 
 async def _follow(session: Session, exchange: PracticeThread, pace: float) -> Ending:
-    """Run a session; the exchange shows bars once the session is ready for them."""
-    from rustybt.trading.state import Phase
-
+    """Run a session; the exchange shows bars once the session hears them."""
     loop = asyncio.get_running_loop()
 
     def over() -> None:
         session.runner.operate("stop", "rustybt", "the data ended")
 
-    async def begin() -> None:
-        while session.runner.engine.phase is not Phase.READY:  # noqa: ASYNC110 - nobody tells
-            await asyncio.sleep(0.02)
-        await asyncio.sleep(1.0)  # the stream of bars is opened meanwhile
-        exchange.replay(pace, lambda: loop.call_soon_threadsafe(loop.call_later, 1.0, over))
-
-    beginning = asyncio.ensure_future(begin())
-    try:
-        return await session.run_async(enabled_by=_who(), reason="paper-trade")
-    finally:
-        beginning.cancel()
+    exchange.replay(pace, lambda: loop.call_soon_threadsafe(loop.call_later, 1.0, over))
+    return await session.run_async(enabled_by=_who(), reason="paper-trade")
 
 
 def _trade(

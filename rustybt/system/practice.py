@@ -56,10 +56,14 @@ class PracticeThread:
         return Access(name=PRACTICE, exchange="binance", config=self.exchange.ccxt_config())
 
     def replay(self, speed: float, ended: Callable[[], object]) -> None:
-        """Show the bars, *speed* seconds of the market in one of ours; call *ended* afterwards."""
+        """Show the bars, *speed* seconds of the market in one of ours; call *ended* afterwards.
+
+        It begins once somebody hears the bars of every symbol, and what becomes of the orders.
+        """
         assert self._loop is not None  # noqa: S101 - `practising` waits for it
 
         async def showing() -> None:
+            await self._heard()
             await self.exchange.server.run_replay(speed)
             ended()
 
@@ -67,6 +71,18 @@ class PracticeThread:
             self.exchange.server.keep_running(asyncio.ensure_future(showing()))
 
         self._loop.call_soon_threadsafe(begin)
+
+    async def _heard(self) -> None:
+        """Return once every symbol and the account have a listener."""
+        hub = self.exchange.server.hub
+        wanted = {bar.symbol.replace("/", "").lower() for bar in self._bars}
+        while True:
+            listeners = tuple(hub.listeners)
+            streams = {name.partition("@kline_")[0] for each in listeners for name in each.streams}
+            if wanted <= streams and any(each.hears_users for each in listeners):
+                return
+            hub.subscribed.clear()
+            await hub.subscribed.wait()
 
     def start(self) -> None:
         """Return once it serves; raise :class:`ExchangeError` if it cannot."""
