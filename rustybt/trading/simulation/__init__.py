@@ -1,0 +1,1 @@
+"""A trading engine in a seeded world that goes wrong in every way, and what must hold in it."""
