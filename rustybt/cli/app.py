@@ -8,6 +8,7 @@ from rustybt.cli import (
     audit,
     backtest,
     benchmark,
+    broker,
     catalog,
     config,
     credentials,
@@ -44,6 +45,7 @@ app.command("benchmark")(benchmark.benchmark)
 app.command("practice-exchange")(exchange.practice_exchange)
 app.command("paper-trade")(trade.paper_trade)
 app.command("live-trade")(trade.live_trade)
+app.command("test-broker")(broker.try_)
 app.command("status")(operate.status)
 app.command("balance")(operate.balance)
 app.command("orders")(operate.orders)
