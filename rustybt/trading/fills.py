@@ -11,7 +11,8 @@ from rustybt.model.errors import (
     InvalidValueError,
     OverfillError,
 )
-from rustybt.model.event import OrderFilled
+from rustybt.model.event import OrderFilled, OrderReplaced
+from rustybt.model.money import add
 from rustybt.model.order_state import OrderState
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ def _fill_order(books: Books, fill: Fill, facts: Facts) -> bool:
     """Book a trade on its order; return False if it cannot be, or was booked before."""
     before = books.orders[fill.client_id]
     try:
+        enlarged = _enlarge(books, before, fill)
         after = books.orders.apply(OrderFilled(time=books.now, fill=fill))
     except ConflictingFillError as error:
         facts.faults.append(("conflicting_fill", str(error)))
@@ -76,7 +78,34 @@ def _fill_order(books: Books, fill: Fill, facts: Facts) -> bool:
         facts.faults.append(("impossible_fill", str(error)))
     else:
         reached(books, before, after, facts)
+        if enlarged:
+            books.doubt(after.client_id, failed=True)
         return after is not before  # the ledger may have forgotten what the order knows
+    return True
+
+
+def _enlarge(books: Books, order: Order, fill: Fill) -> bool:
+    """Give an order the larger size that was asked for if a trade may be explained by it.
+
+    The venue's trades after a modification may overtake its answer. Return whether it was done:
+    the venue has to be asked then, for a trade of just the old size has two explanations.
+    """
+    wanted = books.terms.get(order.client_id)
+    filled = add(order.filled, fill.quantity)
+    if wanted is None or not order.is_open or not order.quantity <= filled <= wanted.quantity:
+        return False
+    known = any(each.trade_id == fill.trade_id for each in order.fills)
+    if known or wanted.quantity == order.quantity:
+        return False
+    books.orders.apply(
+        OrderReplaced(
+            time=books.now,
+            client_id=order.client_id,
+            quantity=wanted.quantity,
+            price=wanted.price,
+            trigger=wanted.trigger,
+        )
+    )
     return True
 
 

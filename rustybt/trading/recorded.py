@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from rustybt.trading.commands import Recorded
 
 _PRUNE_EVERY = 500
+_OVERDUE = timedelta(seconds=30)
+"""After which nobody waits any more for the answer to a request itself: it was lost."""
 STUCK = ("stuck:", "cancel:")
 """What the keys of orders begin with that nothing could be done about."""
 
@@ -89,7 +92,10 @@ def _cancelled(books: Books, command: Cancel) -> None:
 def _queried(books: Books, command: Query) -> None:
     """Wait for an answer to a question."""
     known = books.inquiries.get(command.client_id) or Inquiry(since=books.now)
-    books.inquiries[command.client_id] = replace(known, asked=books.now, tries=known.tries + 1)
+    overdue = books.now - known.since >= _OVERDUE
+    books.inquiries[command.client_id] = replace(
+        known, asked=books.now, tries=known.tries + 1, failed=known.failed or overdue
+    )
 
 
 def _snapshot(books: Books, _command: TakeSnapshot) -> None:
