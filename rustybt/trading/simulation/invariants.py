@@ -111,9 +111,6 @@ class Watch:
     def _submitted(self, orders: list[Order], engine: Engine) -> None:
         """Look at what is about to be sent."""
         for order in orders:
-            if order.client_id in self._sent:
-                self.broken.append(f"{order.client_id} was wanted twice")
-            self._sent.add(order.client_id)
             self._world.sent_at[order.client_id] = self._world.now
             held = engine.ledger.quantity(order.symbol)
             reduces = order.side is Side.SELL and order.quantity <= held
@@ -123,6 +120,12 @@ class Watch:
                 self.broken.append(f"{order.client_id} was sent while trading was not enabled")
             elif self._tripped:
                 self.broken.append(f"{order.client_id} was sent although the breaker had tripped")
+
+    def sending(self, client_id: str) -> None:
+        """Look at an order that leaves: its id must be its own for ever."""
+        if client_id in self._sent:
+            self.broken.append(f"{client_id} was sent twice")
+        self._sent.add(client_id)
 
     def ended(self, end: End) -> None:
         """Look at a planned end: nothing is open then, unless it took too long."""

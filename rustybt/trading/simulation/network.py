@@ -57,6 +57,7 @@ class Network:
 
     def _submit(self, order: Order) -> None:
         """Ask for an order."""
+        self._world.watch.sending(order.client_id)
 
         def act() -> Told:
             why = self._world.venue.create(order)
