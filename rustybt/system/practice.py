@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from rustybt.adapters.venue.exchange import Access
 from rustybt.exchange.errors import ExchangeError
@@ -13,7 +13,8 @@ from rustybt.exchange.serving import running_exchange
 from rustybt.settings.venues import PRACTICE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Coroutine, Iterator, Sequence
+    from concurrent.futures import Future
     from pathlib import Path
 
     from rustybt.exchange.serving import Exchange
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from rustybt.model.bar import Bar
 
 _START_SECONDS: Final = 60.0
+T = TypeVar("T")
 
 
 class PracticeThread:
@@ -55,6 +57,11 @@ class PracticeThread:
         """Return what opens the account."""
         return Access(name=PRACTICE, exchange="binance", config=self.exchange.ccxt_config())
 
+    def submit(self, work: Coroutine[Any, Any, T]) -> Future[T]:
+        """Let the exchange's own thread do *work*."""
+        assert self._loop is not None  # noqa: S101 - `practising` waits for it
+        return asyncio.run_coroutine_threadsafe(work, self._loop)
+
     def replay(self, speed: float, ended: Callable[[], object]) -> None:
         """Show the bars, *speed* seconds of the market in one of ours; call *ended* afterwards.
 
@@ -63,7 +70,7 @@ class PracticeThread:
         assert self._loop is not None  # noqa: S101 - `practising` waits for it
 
         async def showing() -> None:
-            await self._heard()
+            await self.heard()
             await self.exchange.server.run_replay(speed)
             ended()
 
@@ -72,7 +79,7 @@ class PracticeThread:
 
         self._loop.call_soon_threadsafe(begin)
 
-    async def _heard(self) -> None:
+    async def heard(self) -> None:
         """Return once every symbol and the account have a listener."""
         hub = self.exchange.server.hub
         wanted = {bar.symbol.replace("/", "").lower() for bar in self._bars}

@@ -1,7 +1,8 @@
-"""One strategy over one day of one-minute bars trades the same in a backtest as on paper."""
+"""One strategy over one day of one-minute bars trades the same in a backtest, on paper and live."""
 
 from __future__ import annotations
 
+import asyncio
 import random
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -21,7 +22,8 @@ from rustybt.model.event import OrderFilled
 from rustybt.model.instrument import Instrument
 from rustybt.settings import load_settings
 from rustybt.strategy import Strategy
-from rustybt.system import paper_session, risk_limits
+from rustybt.system import live_session, paper_session, risk_limits
+from rustybt.system.practice import practising
 from rustybt.system.wiring import open_journal, recovered
 from rustybt.trading.fold import EVENT
 from rustybt.trading.reports import EngineEvent
@@ -30,7 +32,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+    from rustybt.exchange.server import PracticeServer
     from rustybt.model.fill import Fill
+    from rustybt.system.practice import PracticeThread
+    from rustybt.system.session import Session
     from rustybt.trading.commands import Alert
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
@@ -232,3 +237,76 @@ def test_a_day_on_paper_is_the_day_of_the_backtest(
     assert kept.quantities() == expected.positions
     assert kept.cash("USDT") == CASH + expected.cash
     assert len(told) >= len(bars)
+
+
+class Watched(Momentum):
+    """Counts the bars that it saw."""
+
+    seen = 0
+
+    def on_bar(self, bar: Any) -> None:
+        """Decide, then count."""
+        super().on_bar(bar)
+        self.seen += 1
+
+
+async def _live(session: Session, practice: PracticeThread, strategy: Watched, count: int) -> int:
+    """Show a bar after the other, each when all that followed from the last has arrived."""
+    server: PracticeServer = practice.exchange.server
+    running = asyncio.ensure_future(session.run_async(enabled_by="test", reason="parity"))
+    await asyncio.wrap_future(practice.submit(practice.heard()))
+    for number in range(count):
+        await asyncio.wrap_future(practice.submit(_shown(server)))
+        while not running.done():
+            if strategy.seen > number and not session.runner.engine.orders.open():
+                break
+            await asyncio.sleep(0.0005)
+    session.runner.operate("stop", "test", "all bars were shown")
+    return (await running).code
+
+
+async def _shown(server: PracticeServer) -> int:
+    """Show the next bar."""
+    return server.step(1)
+
+
+def test_a_day_live_is_the_day_of_the_backtest(tmp_path: Path) -> None:
+    """Orders sent over the network to the practice exchange trade as those of a backtest do."""
+    rules = MatchingRules(policy=FillPolicy.SAME_CLOSE, commission=RULES.commission)
+    bars, instruments = walk("ELM/USDT", 7), {"ELM/USDT": instrument("ELM/USDT")}
+    settings = load_settings(create_home(tmp_path / "home", "dev", lambda: START).root, {})
+    strategy = Watched()
+    with practising(bars, history=0, rules=rules) as practice:
+        session = live_session(
+            settings,
+            strategy,
+            source=b"",
+            access=practice.access(),
+            symbols=["ELM/USDT"],
+            interval=MINUTE,
+            notifier=Quiet(),
+        )
+        code = asyncio.run(_live(session, practice, strategy, len(bars)))
+        kept = session.runner.engine.ledger
+        traded_there = practice.exchange.venue.my_trades("main", "ELM/USDT", limit=DAY)
+        session.close()
+        lots = practice.exchange.venue.instruments
+    result = Backtest(
+        Momentum(),
+        frame(bars),
+        cash=CASH,
+        currency="USDT",
+        rules=rules,
+        instruments={symbol: lots[symbol] for symbol in instruments},
+        limits=risk_limits(settings),
+    ).run()
+    expected = traded(result.fills, instruments.values())
+
+    assert code == 0
+    assert strategy.seen == len(bars)
+    assert len(expected.fills) > 20
+    assert [(trade.price, trade.quantity) for trade in traded_there] == [
+        (fill.price, fill.quantity) for fill in result.fills
+    ]
+    assert kept.quantities() == expected.positions
+    assert kept.cash("USDT") == CASH + expected.cash
