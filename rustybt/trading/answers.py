@@ -82,6 +82,7 @@ def found(books: Books, event: OrderFound, facts: Facts) -> None:
     if event.client_id not in books.orders:
         return
     _unanswered(books, event.client_id)
+    books.heard_of(event.client_id)
     try:
         take_over(books, event.order, event.client_id, facts)
     except ModelError as error:

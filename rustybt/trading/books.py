@@ -322,6 +322,12 @@ class Books:
                 since=known.since, tries=known.tries, missing=known.missing, failed=True
             )
 
+    def heard_of(self, client_id: str) -> None:
+        """Forget that the venue did not know an order: it told of it."""
+        known = self.inquiries.get(client_id)
+        if known is not None and known.missing:
+            self.inquiries[client_id] = replace(known, missing=0)
+
     def in_doubt(self) -> bool:
         """Tell whether the venue owes an answer about any order."""
         return bool(self.inquiries)

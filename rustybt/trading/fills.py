@@ -115,6 +115,7 @@ def reached(books: Books, before: Order, after: Order, facts: Facts) -> None:
         return
     books.touched[after.client_id] = books.now
     books.settle(after)
+    books.heard_of(after.client_id)
     if after.state is OrderState.REJECTED:
         if before.state is not OrderState.REJECTED:
             books.rejections += 1

@@ -13,6 +13,7 @@ from rustybt.model.instrument import Side
 from rustybt.model.money import ZERO, add, subtract
 from rustybt.model.order import Order, OrderType
 from rustybt.model.order_state import OrderState
+from rustybt.trading.commands import Cancel
 from rustybt.trading.reconciliation import Discrepancy, expected, reconcile
 from rustybt.trading.recorded import STUCK
 from rustybt.trading.settings import Kind, Policy
@@ -162,8 +163,13 @@ def _ask(desk: Desk, each: Discrepancy, *, certain: bool) -> None:
     if not certain:
         return
     desk.tell_once(each.key, "discrepancy", str(each))
-    if desk.settings.policy(each.kind) is Policy.HALT:
+    policy = desk.settings.policy(each.kind)
+    if policy is Policy.HALT:
         desk.trip(f"reconciliation: {each}")
+    there = each.order
+    if policy in (Policy.BOOK, Policy.CANCEL) and there and not books.orders[each.subject].is_open:
+        # It has ended for us: what works there is wanted by nobody.
+        desk.emit(Cancel(client_id=each.subject, symbol=there.symbol, venue_id=there.venue_id))
 
 
 def _act(desk: Desk, each: Discrepancy, policy: Policy) -> None:

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from rustybt.model.order_state import OrderState
-from rustybt.trading.commands import Query
+from rustybt.trading.commands import Cancel, Query
 
 Sessions = Any
 
@@ -24,7 +24,7 @@ def test_a_cancel_whose_answer_never_comes_is_not_waited_for(session: Sessions) 
             run.fire("inquiries")
         if any(isinstance(command, Query) for command in run.out):
             run.found(order.client_id)
-    cancels = [each for each in run.all if type(each).__name__ == "Cancel"]
+    cancels = [each for each in run.all if isinstance(each, Cancel)]
     assert len(cancels) > 1  # it was believed to work, so it is cancelled again
 
 
@@ -53,3 +53,27 @@ def test_trades_of_the_old_size_do_not_end_an_order_that_may_be_larger(session: 
     run.fire("inquiries").found("RBT-1-2", "filled", quantity=Decimal("0.5"))
     assert run.order("RBT-1-2").state is OrderState.FILLED
     assert not run.engine.breaker.is_tripped
+
+
+def test_an_order_that_turns_up_was_not_missing(session: Sessions) -> None:
+    """Failure 16: once the venue tells of an order, "not found" of before does not end it."""
+    run = session().start()
+    (order,) = run.wish(lambda strategy: strategy.buy("BTC/USDT", "1", limit="90"))
+    run.operator("cancel", client_id=order.client_id)
+    run.failed("submit", "unknown", order.client_id)
+    for _ in range(5):
+        run.fire("inquiries").missing(order.client_id)
+    run.update(order.client_id, "accepted").fire("inquiries")
+    assert not run.notes("never_arrived")
+    assert run.order(order.client_id).state is OrderState.PENDING_CANCEL
+
+
+def test_what_ended_here_and_works_there_is_cancelled(session: Sessions) -> None:
+    """Failure 13: nobody wants such an order any more; it must not trade later."""
+    run = session().start()
+    (order,) = run.wish(lambda strategy: strategy.buy("BTC/USDT", "1", limit="90"))
+    run.update(order.client_id, "accepted").update(order.client_id, "cancelled")
+    for _ in range(2):
+        run.at(10)
+        run.snapshot(("USDT", "1000"), orders=[run.there(order.client_id)])
+    assert [each.client_id for each in run.out if isinstance(each, Cancel)] == [order.client_id]
