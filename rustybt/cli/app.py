@@ -18,6 +18,7 @@ from rustybt.cli import (
     home,
     keys,
     operate,
+    simulate,
     sweep,
     trade,
 )
@@ -42,6 +43,7 @@ app.command("backtest")(backtest.backtest)
 app.command("check-lookahead")(backtest.lookahead)
 app.command("sweep")(sweep.sweep)
 app.command("benchmark")(benchmark.benchmark)
+app.command("simulate")(simulate.simulate)
 app.command("practice-exchange")(exchange.practice_exchange)
 app.command("paper-trade")(trade.paper_trade)
 app.command("live-trade")(trade.live_trade)
