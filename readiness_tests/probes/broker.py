@@ -186,12 +186,12 @@ async def _trading(settings: Settings, access: Access) -> dict[str, Any]:
             wall=clock.now,
         )
         running = asyncio.ensure_future(runner.run(enabled_by="readiness", reason="a test order"))
-        await _until(lambda: str(engine.phase) == "ready" and feed.sink is not None, running)
+        await wait_until(lambda: str(engine.phase) == "ready" and feed.sink is not None, running)
         feed.say(symbol, price)
-        await _until(_ended(engine, 1), running)
+        await wait_until(_ended(engine, 1), running)
         held = engine.ledger.quantity(symbol)
         feed.say(symbol, price)
-        await _until(_ended(engine, 2), running)
+        await wait_until(_ended(engine, 2), running)
         theirs = await _balances(access)
         runner.operate("stop", "readiness", "the test is over")
         ending = await asyncio.wait_for(running, PATIENCE_S)
@@ -245,11 +245,11 @@ async def _balances(access: Access) -> dict[str, str]:
     return {name: f"{Decimal(total):f}" for name, total in found["total"].items() if Decimal(total)}
 
 
-async def _until(holds: Callable[[], bool], running: asyncio.Future[Any]) -> None:
+async def wait_until(holds: Callable[[], bool], running: asyncio.Future[Any]) -> None:
     """Wait until something holds, or the session ended, or it took too long."""
     end = asyncio.get_running_loop().time() + PATIENCE_S
     while not (holds() or running.done()):
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(0.005)
         if asyncio.get_running_loop().time() > end:
             return
 

@@ -1,0 +1,103 @@
+"""Section 4: how fast and how faithfully orders get to the exchange."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from pytest_rustybt_ready import Evidence, ready
+from readiness_tests.engine import EngineUnderTest
+
+VENUE = "rustybt/adapters/venue/ccxt_venue.py"
+
+# -- 4.1 latency -----------------------------------------------------------------------------
+
+
+@ready.performance("4.1.3")
+def test_orders_are_acknowledged_in_time(engine: EngineUnderTest, evidence: Evidence) -> None:
+    """From the strategy's decision to the exchange's acknowledgement, the journal included."""
+    seen = engine.run("order_path", bars=1010, each=1, limit="")
+    evidence.record("latencies, in ms", seen["histogram_ms"])
+    evidence.record("median in ms", seen["p50_ms"])
+    evidence.meets("orders", observed=seen["acknowledged"])
+    evidence.expect("orders decided on", seen["decided"], observed=seen["acknowledged"])
+    evidence.meets("latency_p99", observed=seen["p99_ms"])
+
+
+@test_orders_are_acknowledged_in_time.fails_when
+def orders_are_held_back(engine: EngineUnderTest) -> None:
+    """Now and then something on the way takes 150 ms."""
+    engine.append(
+        VENUE,
+        """
+        _prompt = CcxtVenue._submit
+
+
+        async def _slow(self, order):
+            if int(order.client_id.rpartition("-")[2]) % 40 == 0:
+                await asyncio.sleep(0.15)
+            await _prompt(self, order)
+
+
+        CcxtVenue._submit = _slow
+        """,
+    )
+
+
+# -- 4.3 concurrency -------------------------------------------------------------------------
+
+
+@ready.performance("4.3.4")
+def test_orders_sent_at_once_arrive_once(engine: EngineUnderTest, evidence: Evidence) -> None:
+    """Each of many concurrent orders is acknowledged once, and the books are exact."""
+    seen = engine.run("order_path", bars=1, each=200, limit="")
+    evidence.meets("orders", observed=seen["decided"])
+    evidence.expect("acknowledged", seen["decided"], observed=seen["acknowledged"])
+    evidence.expect("orders at the exchange", seen["decided"], observed=seen["at_venue"])
+    evidence.expect("of them ours", seen["decided"], observed=seen["known_at_venue"])
+    evidence.expect("filled", {"filled": seen["decided"]}, observed=seen["states"])
+    evidence.expect("the account", _amounts(seen["venue"]), observed=_amounts(seen["ledger"]))
+
+
+@test_orders_sent_at_once_arrive_once.fails_when
+def orders_are_sent_twice(engine: EngineUnderTest) -> None:
+    """A request is repeated although nothing went wrong with it."""
+    engine.append(
+        VENUE,
+        """
+        _once = CcxtVenue._submit
+
+
+        async def _twice(self, order):
+            await _once(self, order)
+            await _once(self, order)
+
+
+        CcxtVenue._submit = _twice
+        """,
+    )
+
+
+@test_orders_sent_at_once_arrive_once.fails_when
+def some_are_never_sent(engine: EngineUnderTest) -> None:
+    """Every tenth order is given up without leaving."""
+    engine.append(
+        VENUE,
+        """
+        _always = CcxtVenue._submit
+
+
+        async def _mostly(self, order):
+            if order.client_id.endswith("0"):
+                self._update(order.client_id, OrderState.CANCELLED, "0")
+            else:
+                await _always(self, order)
+
+
+        CcxtVenue._submit = _mostly
+        """,
+    )
+
+
+def _amounts(found: dict[str, str]) -> dict[str, Decimal]:
+    """Return the amounts that are there, as numbers."""
+    return {name: Decimal(amount) for name, amount in sorted(found.items()) if Decimal(amount)}
