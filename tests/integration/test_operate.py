@@ -14,6 +14,7 @@ import pytest
 from rustybt.cli import run
 from rustybt.deployment import create_home
 from rustybt.errors import RustyBTError
+from rustybt.journal.errors import LeaseHeldError
 from rustybt.model.bar import Bar
 from rustybt.model.instrument import Instrument
 from rustybt.settings import load_settings
@@ -212,3 +213,13 @@ def test_a_deployment_that_never_traded_says_so(
     """Where there is no journal there is nothing to show, and that is an error."""
     assert command(home, "status") == 1
     assert "there is no journal" in capsys.readouterr().err
+
+
+def test_a_second_engine_is_refused(home: Path) -> None:
+    """While one engine has the account, another does not start, and learns who has it."""
+
+    def second() -> None:
+        with pytest.raises(LeaseHeldError, match=r"is held by .*process .* until"):
+            session(home)
+
+    while_it_runs(home, second)
