@@ -12,7 +12,6 @@ from rustybt.trading.commands import ClearTimer, End, SetTimer
 from rustybt.trading.engine import Engine
 from rustybt.trading.fold import COMMAND, EVENT, fold
 from rustybt.trading.reports import SessionStarted
-from rustybt.trading.simulation.strategy import RandomStrategy
 
 if TYPE_CHECKING:
     from rustybt.journal.records import Record
@@ -57,7 +56,7 @@ class Machine:
         self._timers.clear()
         world.network.connected = True
         self.engine = Engine(
-            RandomStrategy(world.chance),
+            world.strategy(),
             world.venue.instruments,
             world.settings,
             state=self.state if self.journal else None,
@@ -77,7 +76,7 @@ class Machine:
             clock="simulated",
             venue="simulation",
             account="one",
-            strategy="RandomStrategy",
+            strategy="simulated",
             digest="-",
             version="-",
         )

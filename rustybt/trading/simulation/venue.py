@@ -91,7 +91,7 @@ class TruthVenue:
         self.orders: dict[str, Placed] = {}
         self.trades: list[Fill] = []
         self._chance, self._clock, self._tell = chance, clock, tell
-        self._thin, self._in_base = thin, in_base
+        self.thin, self.in_base = thin, in_base
 
     # What can be asked of it
 
@@ -190,11 +190,11 @@ class TruthVenue:
         while placed.is_open:
             share = self._chance.random()
             part = placed.left
-            if share < self._thin:
+            if share < self.thin:
                 part = to_step(multiply(part, Decimal("0.4")), instrument.lot, Rounding.DOWN)
             if not part or not self._trade(placed, instrument, part, market):
                 return
-            if share < self._thin / 2:
+            if share < self.thin / 2:
                 return  # nobody is there for the rest at the moment
 
     def _trade(
@@ -204,7 +204,7 @@ class TruthVenue:
         base, quote = instrument.base, instrument.quote
         buys = placed.side is Side.BUY
         worth = instrument.notional(quantity, price)
-        paid_in_base = buys and self._in_base
+        paid_in_base = buys and self.in_base
         fee = to_step(multiply(quantity if paid_in_base else worth, _FEE), _GRAIN, Rounding.DOWN)
         if (self.free(quote) < add(worth, fee)) if buys else (self.free(base) < quantity):
             self._end(placed)

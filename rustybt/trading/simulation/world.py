@@ -21,11 +21,13 @@ from rustybt.trading.simulation.faults import CALM, Faults, drawn
 from rustybt.trading.simulation.invariants import Watch, unsettled
 from rustybt.trading.simulation.machine import Machine, operated
 from rustybt.trading.simulation.network import Network
+from rustybt.trading.simulation.strategy import RandomStrategy
 from rustybt.trading.simulation.venue import TruthVenue
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from rustybt.strategy import Strategy
     from rustybt.trading.simulation.venue import Told
 
 START: Final = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -45,7 +47,8 @@ _COMMANDS: Final = ("halt", "resume", "resume", "disable", "enable", "flatten", 
 class World:
     """Makes one session from *seed*: the same in, the same out, to the last byte of the journal.
 
-    *faults* replace those that the seed would draw. *log* takes a line for each step.
+    *faults* replace those that the seed would draw, *strategy* makes another one than the
+    strategy of chance for each start. *log* takes a line for each step.
     """
 
     def __init__(
@@ -53,6 +56,7 @@ class World:
         seed: int,
         *,
         faults: Faults | None = None,
+        strategy: Callable[[], Strategy] | None = None,
         log: Callable[[str], None] | None = None,
     ) -> None:
         self.chance = random.Random(seed)  # noqa: S311 - the same every time, on purpose
@@ -60,6 +64,7 @@ class World:
         self.faults = own if faults is None else faults
         self.now = START
         self.goes_on = True
+        self.strategy = strategy or (lambda: RandomStrategy(self.chance))
         self.sent_at: dict[str, datetime] = {}
         self._log = log
         self._waiting: list[tuple[datetime, int, Callable[[], None]]] = []
@@ -132,9 +137,9 @@ class World:
             self._instant()
             if self.watch.broken:
                 return tuple(self.watch.broken)
-        return self._calm_down()
+        return self.calm_down()
 
-    def _calm_down(self) -> tuple[str, ...]:
+    def calm_down(self) -> tuple[str, ...]:
         """Let nothing go wrong any more; return what does not hold once all has come to rest."""
         self.say(lambda: "== from here on nothing goes wrong")
         self.faults = CALM
