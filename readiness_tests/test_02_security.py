@@ -15,6 +15,7 @@ from cryptography.fernet import Fernet
 from pytest_rustybt_ready import Evidence, ready
 from pytest_rustybt_ready import checkout as tree
 from readiness_tests import sandbox, secret_scan
+from readiness_tests.engine import EngineUnderTest
 from readiness_tests.subjects import (
     Checkout,
     Deployment,
@@ -339,3 +340,36 @@ def _expect_wrong_key_refused(deployment: Deployment, evidence: Evidence, tmp_pa
     evidence.record("what a wrong key is told", done.stderr.strip())
     evidence.expect("exit code with a wrong key", 1, observed=done.returncode)
     evidence.expect("traceback", False, observed="Traceback" in done.stderr)
+
+
+# -- 2.3 network -----------------------------------------------------------------------------
+
+EXCHANGE = "rustybt/adapters/venue/exchange.py"
+IN_CLEAR = ("http://203.0.113.7:8080", "ws://203.0.113.7:8080", "http://venue.invalid")
+
+
+@ready.security("2.3.5")
+def test_nothing_is_traded_in_clear(engine: EngineUnderTest, evidence: Evidence) -> None:
+    """Addresses without TLS are refused outside this machine, and so is a certificate of nobody."""
+    seen = engine.run("encryption", addresses=list(IN_CLEAR))
+    evidence.record("said of addresses without TLS", seen["refused"])
+    evidence.expect(
+        "addresses that were not refused for it",
+        [],
+        observed=[name for name, said in seen["refused"].items() if "not encrypted" not in said],
+    )
+    evidence.record("said of a self-signed server", seen["self_signed"])
+    evidence.expect("the self-signed server is refused", True, observed=bool(seen["self_signed"]))
+    evidence.expect("requests that it got", 0, observed=seen["answered"])
+
+
+@test_nothing_is_traded_in_clear.fails_when
+def certificates_are_not_verified(engine: EngineUnderTest) -> None:
+    """Any certificate will do."""
+    engine.edit(EXCHANGE, "    exchange.verify = True\n", "    exchange.verify = False\n")
+
+
+@test_nothing_is_traded_in_clear.fails_when
+def addresses_without_tls_are_accepted(engine: EngineUnderTest) -> None:
+    """Nobody looks at the addresses."""
+    engine.edit(EXCHANGE, '    refuse_plain(exchange.urls["api"])\n', "")
