@@ -51,12 +51,14 @@ class Watch:
         self._world = world
         self.broken: list[str] = []
         self._allowed = self._tripped = self._stopping = False
+        self._kept = False, False, False
         self._sent: set[str] = set()
         self._before: OrderState | None = None
 
     def before(self, event: EngineEvent, engine: Engine) -> None:
         """Look at what is about to be told."""
         self._before = None
+        self._kept = self._allowed, self._tripped, self._stopping
         if isinstance(event, SessionStarted):
             self._allowed = self._stopping = False
         elif isinstance(event, OperatorCommand):
@@ -65,6 +67,10 @@ class Watch:
             client_id = _open_question(event)
             if client_id and client_id in engine.orders:
                 self._before = engine.orders[client_id].state
+
+    def undo(self) -> None:
+        """Forget the last step: the process died before it was written down."""
+        self._allowed, self._tripped, self._stopping = self._kept
 
     def _operated(self, command: str) -> None:
         """Follow what people want."""
@@ -113,7 +119,7 @@ class Watch:
         for order in orders:
             self._world.sent_at[order.client_id] = self._world.now
             held = engine.ledger.quantity(order.symbol)
-            reduces = order.side is Side.SELL and order.quantity <= held
+            reduces = order.quantity <= (held if order.side is Side.SELL else held.copy_negate())
             if order.reduce_only or (self._tripped and self._allowed and reduces):
                 continue
             if not self._allowed or self._stopping:

@@ -123,6 +123,7 @@ class Machine:
         dies = world.hits(rate)
         place = world.chance.randrange(len(commands) + 2) if dies else None
         if place == 0:
+            world.watch.undo()
             self.crash("before writing")
             return
         self.journal += self._pending
