@@ -1,0 +1,292 @@
+"""Whole sessions on practice exchanges on which something goes wrong, for the probes beside this.
+
+Time is the wall's, so every wait is for a condition, with a limit that no machine should reach.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+from collections.abc import AsyncIterator, Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from rustybt.adapters.venue.ccxt_venue import CcxtVenue
+from rustybt.adapters.venue.exchange import Access
+from rustybt.data.practice import PRACTICE_START
+from rustybt.exchange.faults import Fault, FaultKind
+from rustybt.exchange.limits import RateLimits
+from rustybt.exchange.replay import practice_bars
+from rustybt.exchange.serving import Exchange, running_exchange
+from rustybt.execution import BasisPointCommission, FillPolicy, MatchingRules
+from rustybt.journal.lease import Lease
+from rustybt.journal.signing import SigningKey
+from rustybt.journal.store import Journal
+from rustybt.model.bar import Bar
+from rustybt.model.event import BarClosed
+from rustybt.model.order import Order
+from rustybt.strategy import Strategy
+from rustybt.trading.clocks import WallClock
+from rustybt.trading.commands import Alert
+from rustybt.trading.engine import Engine
+from rustybt.trading.reports import SessionStarted
+from rustybt.trading.runner import Runner
+from rustybt.trading.settings import EngineSettings
+
+PATIENCE_S = 30.0
+SYMBOL = "ELM/USDT"
+INTERVAL = timedelta(minutes=1)
+ACCOUNT = "the account"
+_SOON = timedelta(milliseconds=100)
+
+
+class Obedient(Strategy):
+    """Does at each bar what it was told to wish for."""
+
+    def on_start(self) -> None:
+        """Begin with no wishes."""
+        self.wishes: list[Callable[[Obedient], object]] = []
+
+    def on_bar(self, _bar: Any) -> None:
+        """Do what was wished for."""
+        while self.wishes:
+            self.wishes.pop(0)(self)
+
+
+class Told:
+    """A feed that says what it is told to say."""
+
+    sink: Any = None
+
+    async def start(self, sink: Any, _symbols: Any, _interval: Any) -> None:
+        """Take the sink."""
+        self.sink = sink
+
+    async def stop(self) -> None:
+        """Let go of it."""
+        self.sink = None
+
+    def say(self, price: Decimal) -> None:
+        """Report a bar that closes now."""
+        now = datetime.now(UTC)
+        bar = Bar(
+            symbol=SYMBOL,
+            start=now - INTERVAL,
+            end=now,
+            open=price,
+            high=price,
+            low=price,
+            close=price,
+            volume=Decimal(1000),
+        )
+        self.sink(BarClosed(time=now, bar=bar))
+
+
+class Kept:
+    """Keeps what people would be told."""
+
+    def __init__(self) -> None:
+        self.said: list[tuple[str, str]] = []
+
+    def notify(self, alert: Alert, _time: datetime) -> None:
+        """Keep *alert*."""
+        self.said.append((alert.kind, alert.message))
+
+    def count(self, kind: str) -> int:
+        """Return how many alerts of *kind* went out."""
+        return sum(said == kind for said, _ in self.said)
+
+
+class Trading:
+    """A session that runs, and the exchange that it trades on."""
+
+    def __init__(
+        self, exchange: Exchange, runner: Runner, strategy: Obedient, feed: Told, alerts: Kept
+    ) -> None:
+        self.exchange = exchange
+        self.runner = runner
+        self.engine = runner.engine
+        self.alerts = alerts
+        self.running: asyncio.Future[Any] | None = None
+        self._strategy = strategy
+        self._feed = feed
+        # A delay of nothing does no harm, and counts the requests that come in.
+        self._orders = exchange.faults.add(
+            Fault(kind=FaultKind.DELAY_REPLY, method="POST", endpoint="order", count=None)
+        )
+
+    @property
+    def price(self) -> Decimal:
+        """The last price at the exchange."""
+        last = self.exchange.venue.tapes[SYMBOL].last
+        assert last is not None
+        return last.close
+
+    @property
+    def created(self) -> int:
+        """How many requests for an order reached the exchange."""
+        return self.exchange.faults.hits(self._orders)
+
+    @property
+    def at_venue(self) -> list[Any]:
+        """The orders that the exchange has."""
+        return list(self.exchange.venue.all_orders(self.exchange.account, SYMBOL, limit=1000))
+
+    def orders(self) -> list[Order]:
+        """Return the orders in the engine's books."""
+        return list(self.engine.orders.orders())
+
+    def wish(self, wish: Callable[[Obedient], object]) -> None:
+        """Let the strategy do something at a bar that closes now."""
+        self._strategy.wishes.append(wish)
+        self._feed.say(self.price)
+
+    def fault(self, kind: FaultKind, **terms: Any) -> int:
+        """Arm a fault."""
+        return self.exchange.faults.add(Fault(kind=kind, **terms))
+
+    async def until(self, holds: Callable[[], bool]) -> bool:
+        """Wait until something holds, the session has ended, or patience has; tell whether it does.
+
+        What does not hold shows in the account that the case gives: that is for the check to judge.
+        """
+        end = asyncio.get_running_loop().time() + PATIENCE_S
+        while not holds():
+            ended = self.running is None or self.running.done()
+            if ended or asyncio.get_running_loop().time() > end:
+                return False
+            await asyncio.sleep(0.01)
+        return True
+
+    def agrees(self) -> bool:
+        """Return whether both sides have the same money, and nothing is in doubt."""
+        ours = {name: held for name, held in self.engine.ledger.holdings().items() if held}
+        return ours == self._theirs() and not any(self._doubts())
+
+    def _theirs(self) -> dict[str, Decimal]:
+        """Return what the exchange has for the account."""
+        found = self.exchange.venue.balances(self.exchange.account)
+        totals = {name: each.free + each.locked for name, each in found.items()}
+        return {name: total for name, total in totals.items() if total}
+
+    def _doubts(self) -> list[str]:
+        """Return the orders that differ in what was traded or whether they are open."""
+        theirs = {each.client_id: each for each in self.at_venue}
+        doubts = []
+        for order in self.orders():
+            there = theirs.get(order.client_id)
+            filled = Decimal(0) if there is None else there.filled
+            if order.filled != filled or order.is_open != (there is not None and there.is_open):
+                doubts.append(order.client_id)
+        return doubts
+
+    def account(self) -> dict[str, Any]:
+        """Return what became of it all, as text."""
+        ours = {name: f"{held:f}" for name, held in self.engine.ledger.holdings().items() if held}
+        return {
+            "created": self.created,
+            "at_venue": len(self.at_venue),
+            "states": [str(order.state) for order in self.orders()],
+            "doubts": self._doubts(),
+            "ours": ours,
+            "theirs": {name: f"{held:f}" for name, held in self._theirs().items()},
+            "alerts": sorted({kind for kind, _ in self.alerts.said}),
+            "tripped": self.engine.breaker.is_tripped,
+        }
+
+
+@contextlib.asynccontextmanager
+async def trading(
+    name: str,
+    *,
+    limits: RateLimits | None = None,
+    rate: float = 10_000.0,
+    balances: Mapping[str, Decimal] | None = None,
+    **changes: Any,
+) -> AsyncIterator[Trading]:
+    """Run a session called *name*, ready to trade, until the context ends."""
+    fees = MatchingRules(
+        policy=FillPolicy.SAME_CLOSE, commission=BasisPointCommission(Decimal("7.5"))
+    )
+    unlimited = RateLimits(weight=10**9, orders=10**9)
+    async with running_exchange(
+        bars=_bars(), rules=fees, stamp="clock", limits=limits or unlimited, balances=balances
+    ) as exchange:
+        access = Access("practice", "binance", exchange.ccxt_config())
+        clock, feed, alerts, strategy = WallClock(), Told(), Kept(), Obedient()
+        quick: dict[str, Any] = {
+            "reconcile_every": 3 * _SOON,
+            "query_after": _SOON,
+            "query_threshold": 3 * _SOON,
+            "query_tries": 2,
+            "overlap": timedelta(hours=1),
+        }
+        settings = EngineSettings(
+            symbols=(SYMBOL,),
+            interval=INTERVAL,
+            currency="USDT",
+            groups_at_venue=False,
+            **(quick | changes),
+        )
+        engine = Engine(strategy, {SYMBOL: instruments[SYMBOL]}, settings)
+        with _journal(name) as journal:
+            lease = Lease.acquire(
+                journal.engine, ACCOUNT, owner=name, now=clock.now(), ttl=timedelta(minutes=5)
+            )
+            journal.fence(lease)
+            runner = Runner(
+                engine,
+                venue=CcxtVenue(access, clock=clock, rate=rate, burst=int(rate)),
+                feed=lambda _: feed,
+                clock=clock,
+                journal=journal,
+                notifier=alerts,
+                started=_started(clock.now(), name),
+                wall=clock.now,
+                lease=lease,
+            )
+            session = Trading(exchange, runner, strategy, feed, alerts)
+            running = asyncio.ensure_future(runner.run(enabled_by="readiness", reason=name))
+            session.running = running
+            try:
+                await session.until(lambda: str(engine.phase) == "ready" and engine.is_enabled)
+                await session.until(lambda: feed.sink is not None)
+                yield session
+            finally:
+                runner.abort("the case is over", 0)
+                await running
+
+
+@functools.cache
+def _bars() -> tuple[Bar, ...]:
+    """Return some days of practice bars."""
+    return tuple(practice_bars(PRACTICE_START + timedelta(days=45), [SYMBOL]))
+
+
+def database(name: str) -> str:
+    """Return where the session called *name* keeps its journal."""
+    return f"sqlite:///{Path(f'{name}.db')}"
+
+
+def _journal(name: str) -> Journal:
+    """Return an empty journal of the session called *name*."""
+    now = WallClock().now
+    return Journal.open(database(name), session=name, clock=now, key=SigningKey.generate())
+
+
+def _started(now: datetime, name: str) -> SessionStarted:
+    """Return the first event of the session called *name*."""
+    return SessionStarted(
+        time=now,
+        session=name,
+        mode="live",
+        clock="wall",
+        venue="practice",
+        account=ACCOUNT,
+        strategy="Obedient",
+        digest="none",
+        version="0",
+    )
