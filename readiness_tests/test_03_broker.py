@@ -161,6 +161,68 @@ def fees_are_forgotten(engine: EngineUnderTest) -> None:
     )
 
 
+# -- 3.1.6 order types -----------------------------------------------------------------------
+
+MODIFIABLE = ("limit", "limit, post only")
+WITH_TRIGGER = ("stop", "stop limit", "take profit", "take profit, limit")
+AT_ONCE = {
+    "limit, at once or not at all": "expired",
+    "limit, whole or not at all": "expired",
+    "market": "filled",
+}
+
+
+@ready.configuration("3.1.6")
+def test_orders_of_each_type_do_what_they_are_told(
+    engine: EngineUnderTest, evidence: Evidence
+) -> None:
+    """After each step, the order at the exchange is the one that the engine believes in."""
+    seen = engine.run("order_types")
+    evidence.expect("types", sorted([*MODIFIABLE, *WITH_TRIGGER, *AT_ONCE]), observed=sorted(seen))
+    working = {"engine": "accepted", "failed": [], "open_at_exchange": ["1"]}
+    gone = {"engine": "cancelled", "open_at_exchange": []}
+    for name in MODIFIABLE:
+        evidence.expect(f"{name}: submitted", working, observed=seen[name]["submitted"])
+        changed = working | {"open_at_exchange": ["2"]}
+        evidence.expect(f"{name}: modified", changed, observed=seen[name]["modified"])
+        evidence.expect(f"{name}: cancelled", gone, observed=_believed(seen[name]["cancelled"]))
+    for name in WITH_TRIGGER:
+        evidence.expect(f"{name}: submitted", working, observed=seen[name]["submitted"])
+        # It is not claimed that these can be modified: the order has to be left as it was.
+        kept = _believed(working)
+        evidence.expect(f"{name}: kept", kept, observed=_believed(seen[name]["modified"]))
+        evidence.expect(f"{name}: cancelled", gone, observed=_believed(seen[name]["cancelled"]))
+    for name, state in AT_ONCE.items():
+        over = {"engine": state, "open_at_exchange": []}
+        evidence.expect(f"{name}: ended", over, observed=_believed(seen[name]["ended"]))
+
+
+def _believed(both: dict[str, Any]) -> dict[str, Any]:
+    """Return what both sides say of the order itself."""
+    return {name: both[name] for name in ("engine", "open_at_exchange")}
+
+
+@test_orders_of_each_type_do_what_they_are_told.fails_when
+def a_modification_drops_the_trigger(engine: EngineUnderTest) -> None:
+    """A stop that is modified becomes an order that trades at once."""
+    engine.edit(VENUE, "        if order.trigger is not None:\n", "        if order.group == '':\n")
+
+
+@test_orders_of_each_type_do_what_they_are_told.fails_when
+def a_cancelled_order_stays_open(engine: EngineUnderTest) -> None:
+    """The cancel is taken for done without being sent."""
+    engine.append(
+        VENUE,
+        """
+        async def _believe(self, client_id):
+            self._update(client_id, OrderState.CANCELLED, self._venue_ids.get(client_id))
+
+
+        CcxtVenue._cancel = _believe
+        """,
+    )
+
+
 def _traded(deployment: Deployment, engine: EngineUnderTest, evidence: Evidence) -> Any:
     """Trade the smallest order; leave the check unproven where that would be real money."""
     settings = deployment.settings

@@ -231,6 +231,7 @@ async def trading(
             groups_at_venue=False,
             **(quick | changes),
         )
+        instruments = {each.symbol: each for each in exchange.venue.instruments.values()}
         engine = Engine(strategy, {SYMBOL: instruments[SYMBOL]}, settings)
         with _journal(name) as journal:
             lease = Lease.acquire(

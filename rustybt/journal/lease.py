@@ -79,6 +79,12 @@ class Lease:
                 )
         return cls(name, owner, token, until, engine)
 
+    @staticmethod
+    def names(engine: Engine) -> list[str]:
+        """Return what leases were ever taken for in the database: its accounts."""
+        with problems_of(engine), engine.begin() as connection:
+            return [str(name) for name in connection.execute(select(LEASES.c.name)).scalars()]
+
     def renew(self, now: datetime, ttl: timedelta) -> None:
         """Hold it for *ttl* from *now* on.
 

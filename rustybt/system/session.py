@@ -16,6 +16,7 @@ from rustybt.adapters.venue.errors import VenueError
 from rustybt.adapters.venue.feed import CcxtFeed
 from rustybt.deployment import trading_hours
 from rustybt.home import Home
+from rustybt.journal.errors import JournalError
 from rustybt.journal.lease import Lease
 from rustybt.settings.venues import PRACTICE
 from rustybt.system.wiring import (
@@ -179,6 +180,7 @@ def wire(
     journal = open_journal(settings, session=name, clock=clock.now)
     try:
         chosen = RunnerSettings() if runner_settings is None else runner_settings
+        _refuse_other_books(journal, account)
         lease = Lease.acquire(
             journal.engine,
             account,
@@ -221,6 +223,17 @@ def wire(
         journal.close()
         raise
     return Session(settings, name=name, runner=runner, journal=journal, clock=clock, until=until)
+
+
+def _refuse_other_books(journal: Journal, account: str) -> None:
+    """Raise if *journal* holds the books of another account: the two would be added up."""
+    others = [name for name in Lease.names(journal.engine) if name != account]
+    if others:
+        raise JournalError(
+            f"the journal of this deployment holds the books of {', '.join(others)}",
+            expected=f"one of its own for {account}",
+            remedy="make another home with init, or name another DB_URL",
+        )
 
 
 def paper_session(
@@ -273,7 +286,7 @@ def paper_session(
         strategy,
         source=source,
         mode="paper",
-        account=f"paper:{Home(settings.home).root}",
+        account="paper",
         clock=clock,
         venue=simulated,
         feed=replay,

@@ -167,3 +167,17 @@ def test_live_trade_needs_credentials_and_a_venue(
     assert "api_key" in capsys.readouterr().err
     assert run(["live-trade", *given, "--broker", "practice"]) == 2
     assert "paper-trade" in capsys.readouterr().err
+
+
+def test_the_books_of_two_accounts_are_never_added_up(
+    home: Path, strategy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A home that traded on paper refuses an account at a venue, and says what to do."""
+    paper = ["--home", str(home), "--strategy", str(strategy), "--json"]
+    assert run(["paper-trade", *paper, "--broker", "simulated"]) == 0
+    capsys.readouterr()
+
+    assert run(["paper-trade", *paper, "--broker", "practice", "--speed", "max"]) != 0
+    said = capsys.readouterr().err
+    assert "holds the books of paper" in said
+    assert "another home" in said

@@ -238,6 +238,9 @@ class CcxtVenue:
         """Replace one order; the venue ends it and makes a new one for what is left."""
         instrument = self._instruments.get(order.symbol)
         reason = refusal(order, instrument)
+        if order.trigger is not None:
+            # Replaced through ccxt, such an order loses its trigger and trades at once.
+            reason = f"a {order.type} order cannot be modified here: cancel it, send another"
         old = self._venue_ids.get(order.client_id) or order.venue_id
         if reason or instrument is None or old is None:
             reason = reason or "the venue has not acknowledged it yet"
