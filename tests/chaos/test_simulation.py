@@ -10,7 +10,7 @@ import sys
 from rustybt.trading.simulation.faults import Faults
 from rustybt.trading.simulation.session import journal_of, run_session, run_sessions
 
-SESSIONS = int(os.environ.get("CHAOS_SESSIONS", "300"))
+SESSIONS = int(os.environ.get("CHAOS_SESSIONS", "200"))
 """How many sessions to live through; the long run sets the variable."""
 
 

@@ -29,8 +29,8 @@ class RandomStrategy(Strategy):
     def on_bar(self, bar: Any) -> None:
         """Do one thing or nothing."""
         self.state["bars"] = int(self.state.get("bars", 0)) + 1
-        wishes: tuple[Callable[[str], object], ...] = (
-            self._nothing,
+        wishes: tuple[Callable[[str], object] | None, ...] = (
+            None,
             self._market,
             self._limit,
             self._limit,
@@ -38,14 +38,13 @@ class RandomStrategy(Strategy):
             self._close,
             self._bracket,
         )
-        self._chance.choice(wishes)(bar.symbol)
+        wish = self._chance.choice(wishes)
+        if wish is not None:
+            wish(bar.symbol)
 
     def on_fill(self, fill: Fill) -> None:
         """Count it, by symbol."""
         self.state[fill.symbol] = int(self.state.get(fill.symbol, 0)) + 1
-
-    def _nothing(self, _symbol: str) -> None:
-        """Wait."""
 
     def _price(self, symbol: str, factor: Decimal) -> Decimal:
         """Return a price near the market's."""
