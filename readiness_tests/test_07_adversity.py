@@ -8,6 +8,24 @@ from pytest_rustybt_ready import Evidence, at_least, containing, ready
 from readiness_tests.engine import EngineUnderTest
 
 VENUE = "rustybt/adapters/venue/ccxt_venue.py"
+LIMITER = "rustybt/adapters/venue/limiter.py"
+ENGINE = "rustybt/trading/engine.py"
+TWICE = """
+_once = CcxtVenue._ask
+
+
+async def _twice(self, request, call, client_id, **terms):
+    async def again():
+        try:
+            return await call()
+        except Exception:
+            return await call()
+
+    return await _once(self, request, again, client_id, **terms)
+
+
+CcxtVenue._ask = _twice
+"""
 
 
 def expect_agreement(evidence: Evidence, seen: dict[str, Any], states: dict[str, str]) -> None:
@@ -63,25 +81,7 @@ def test_a_cut_connection_loses_and_doubles_no_order(
 @test_a_cut_connection_loses_and_doubles_no_order.fails_when
 def a_request_without_an_answer_is_sent_again(engine: EngineUnderTest) -> None:
     """Every request is tried twice."""
-    engine.append(
-        VENUE,
-        """
-        _once = CcxtVenue._ask
-
-
-        async def _twice(self, request, call, client_id, **terms):
-            async def again():
-                try:
-                    return await call()
-                except Exception:
-                    return await call()
-
-            return await _once(self, request, again, client_id, **terms)
-
-
-        CcxtVenue._ask = _twice
-        """,
-    )
+    engine.append(VENUE, TWICE)
 
 
 @test_a_cut_connection_loses_and_doubles_no_order.fails_when
@@ -101,3 +101,69 @@ def a_cancel_is_taken_for_done(engine: EngineUnderTest) -> None:
         CcxtVenue._cancel = _assumed
         """,
     )
+
+
+# -- 7.3.3 rejected orders, 7.3.4 lack of funds ----------------------------------------------
+
+REFUSED = ("filter", "precision", "price band")
+THROTTLED = ("too many requests", "ban")
+WISHES = 3  # of the strategy whose venue wants to be left alone
+
+
+@ready.validation("7.3.3", "7.3.4")
+def test_a_rejected_order_leaves_everything_in_order(
+    engine: EngineUnderTest, evidence: Evidence
+) -> None:
+    """It ends as rejected, is told once and never sent again, and nothing is kept back for it."""
+    seen = engine.run("adversity_refusals")
+    for case in REFUSED:
+        evidence.expect(f"{case}: requests for the order", 1, observed=seen[case]["created"])
+        evidence.expect(f"{case}: alerts", 1, observed=seen[case]["rejections"])
+    expect_agreement(evidence, seen, dict.fromkeys(REFUSED, "rejected"))
+    for case in THROTTLED:
+        found = seen[case]
+        evidence.expect(f"{case}: requests during it", 1, observed=found["created"])
+        evidence.expect(f"{case}: orders", ["rejected"] * WISHES, observed=found["states"])
+        evidence.expect(f"{case}: alerts", WISHES, observed=found["rejections"])
+    funds = seen["funds"]
+    evidence.expect("funds: orders", ["rejected", "filled"], observed=funds["states"])
+    evidence.expect("funds: requests", 2, observed=funds["created"])
+    evidence.expect("funds: alerts", 1, observed=funds["rejections"])
+    ours, theirs = amounts(funds["ours"]), amounts(funds["theirs"])
+    evidence.expect("funds: money in the ledger", theirs, observed=ours)
+
+
+@test_a_rejected_order_leaves_everything_in_order.fails_when
+def no_alert_goes_out(engine: EngineUnderTest) -> None:
+    """People are not told of orders that ended as rejected."""
+    engine.append(
+        ENGINE,
+        """
+        _told = Engine._tell
+
+
+        def _silent(self, facts):
+            facts.ended.clear()
+            _told(self, facts)
+
+
+        Engine._tell = _silent
+        """,
+    )
+
+
+@test_a_rejected_order_leaves_everything_in_order.fails_when
+def a_ban_is_ignored(engine: EngineUnderTest) -> None:
+    """How long the venue wants to be left alone is forgotten."""
+    engine.append(
+        LIMITER,
+        """
+        Limiter.be_quiet = lambda self, seconds: None
+        """,
+    )
+
+
+@test_a_rejected_order_leaves_everything_in_order.fails_when
+def a_refused_order_is_sent_again(engine: EngineUnderTest) -> None:
+    """A request for an order that fails is made once more."""
+    engine.append(VENUE, TWICE)
