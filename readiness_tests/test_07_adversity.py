@@ -167,3 +167,80 @@ def a_ban_is_ignored(engine: EngineUnderTest) -> None:
 def a_refused_order_is_sent_again(engine: EngineUnderTest) -> None:
     """A request for an order that fails is made once more."""
     engine.append(VENUE, TWICE)
+
+
+# -- 7.3.6 wild markets ----------------------------------------------------------------------
+
+RATE = 10  # symbols whose bars come at once, those of ten instants together
+BARS = 200
+
+
+@ready.validation("7.3.6")
+def test_wild_markets_stay_within_the_limits(engine: EngineUnderTest, evidence: Evidence) -> None:
+    """A gap, a crash, an open spread and a flood of bars do what they must and no more."""
+    seen = engine.run("adversity_market", rate=RATE, bars=BARS)
+    # The market closes at 100 and opens at 80: nobody traded at the stop of 95.
+    gap = ["buy 100 at 100", "sell 100 at 80"]
+    evidence.expect("a stop across a gap", gap, observed=seen["gap"]["fills"])
+    crash = seen["crash"]
+    # 200 units fall from 100 to 45: 11 % of 100 000 are lost, and the limit is 10 %.
+    evidence.expect("a crash trips the breaker", True, observed=crash["tripped"])
+    evidence.expect("why", containing("daily loss: 0.1100"), observed=crash["cause"])
+    evidence.expect("what was traded in it", ["buy 200 at 100"], observed=crash["fills"])
+    spread = seen["spread"]
+    evidence.expect("held when the spread opens", ["buy 500 at 100"], observed=spread["fills"])
+    evidence.expect("equity throughout", ["100000"], observed=spread["equities"])
+    evidence.expect("the spread trips nothing", False, observed=spread["tripped"])
+    rate = seen["rate"]
+    evidence.expect("bars sent", RATE * BARS, observed=rate["sent"])
+    evidence.expect("bars seen by the strategy", RATE * BARS, observed=rate["seen"])
+    evidence.expect("all of them in order", True, observed=rate["in order"])
+
+
+@test_wild_markets_stay_within_the_limits.fails_when
+def losses_trip_nothing(engine: EngineUnderTest) -> None:
+    """Nobody looks at what was lost."""
+    engine.append(
+        "rustybt/trading/guard.py",
+        """
+        def losses(books, guard):
+            return None
+        """,
+    )
+
+
+@test_wild_markets_stay_within_the_limits.fails_when
+def a_bid_is_taken_for_the_price(engine: EngineUnderTest) -> None:
+    """What is held is worth what the best bid is, however far from the ask."""
+    engine.append(
+        "rustybt/trading/taking.py",
+        """
+        from rustybt.model.event import QuoteChanged
+
+
+        def _quoted(books, event, facts):
+            books.prices[event.quote.symbol] = event.quote.bid
+
+
+        _HANDLERS[QuoteChanged] = _quoted
+        """,
+    )
+
+
+@test_wild_markets_stay_within_the_limits.fails_when
+def what_waits_too_long_is_dropped(engine: EngineUnderTest) -> None:
+    """Market data come into a queue that forgets what does not fit."""
+    engine.append(
+        "rustybt/trading/runner.py",
+        """
+        _whole = Runner.put
+
+
+        def _bounded(self, event):
+            if len(self._market) < 50:
+                _whole(self, event)
+
+
+        Runner.put = _bounded
+        """,
+    )
