@@ -447,7 +447,10 @@ class CcxtVenue:
             return None
         await self._limiter.acquire(urgent=urgent)
         try:
-            return await call()
+            reply = await call()
+            if reply.get("id") is None:
+                raise ValueError("the reply names no order")
+            return reply
         except Exception as error:  # noqa: BLE001 - whatever goes wrong is told
             self._failed(request, error, client_id, refused_is_unknown=refused_is_unknown)
             return None

@@ -56,6 +56,7 @@ def open_exchange(access: Access) -> Any:
     Raise :class:`~rustybt.adapters.venue.errors.VenueError` for an exchange that ccxt does not
     know, one that cannot do what trading needs, and an address without TLS outside loopback.
     """
+    import ccxt  # type: ignore[import-untyped] # it has no types we could use
     import ccxt.pro  # type: ignore[import-untyped] # it has no types we could use
 
     kind = getattr(ccxt.pro, access.exchange, None)
@@ -78,6 +79,7 @@ def open_exchange(access: Access) -> Any:
         raise VenueError(f"{access.exchange} offers no {', '.join(missing)}")
     refuse_plain(exchange.urls["api"])
     _know_all_errors(exchange)
+    _refuse_garbage(exchange, ccxt.BadResponse)
     return exchange
 
 
@@ -134,6 +136,19 @@ def _know_all_errors(exchange: Any) -> None:
     if isinstance(spot, dict):
         for manner, codes in spot.items():
             known[manner] = {**codes, **(known.get(manner) or {})}
+
+
+def _refuse_garbage(exchange: Any, error: type[Exception]) -> None:
+    """Raise *error* for a reply that is no JSON, which ccxt would read as an empty one."""
+    original = exchange.handle_errors
+
+    def strict(*reply: Any) -> Any:
+        found = original(*reply)
+        if reply[6] is None:
+            raise error(f"{exchange.id} {reply[3]}: a reply that cannot be read")
+        return found
+
+    exchange.handle_errors = strict
 
 
 def _is_loopback(host: str) -> bool:
