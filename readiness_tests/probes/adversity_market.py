@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from readiness_tests.probes.adversity_session import Kept
 from rustybt.journal.signing import SigningKey
 from rustybt.journal.store import Journal
 from rustybt.model.bar import Bar, Quote
@@ -223,19 +224,12 @@ async def _session(
             feed=scripted,
             clock=clock,
             journal=journal,
-            notifier=Unheard(),
+            notifier=Kept(),
             started=started,
             wall=WallClock().now,
         )
         await runner.run(enabled_by="readiness", reason=name)
     return engine, strategy, scripts[0].equities
-
-
-class Unheard:
-    """Nobody has to be told anything: the breaker's cause says it."""
-
-    def notify(self, alert: Any, time: datetime) -> None:
-        """Do nothing."""
 
 
 def _fills(engine: Engine) -> list[str]:
