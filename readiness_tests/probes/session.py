@@ -25,9 +25,9 @@ from rustybt.trading.clocks import SimulatedClock
 from rustybt.trading.commands import Alert
 from rustybt.trading.engine import Engine
 from rustybt.trading.feeds import ReplayFeed
-from rustybt.trading.reports import SessionStarted
+from rustybt.trading.reports import Outcome, Request, RequestFailed, SessionStarted
 from rustybt.trading.runner import Ending, Runner
-from rustybt.trading.settings import EngineSettings, GuardSettings
+from rustybt.trading.settings import EngineSettings, GuardSettings, OnStop
 from rustybt.trading.simulated import SimulatedVenue
 from rustybt.trading.summary import restored
 
@@ -35,6 +35,8 @@ START = datetime(2026, 3, 2, tzinfo=UTC)
 INTERVAL = timedelta(minutes=1)
 JOURNAL = Path("session.db")
 CASH = Decimal(10_000)
+UNREACHABLE = Decimal(13)
+"""Orders at this limit are not sent for lack of a connection."""
 _FULL_BYTES = 4096
 """No file may grow beyond this once the disk is full, and the journal is larger by then."""
 
@@ -73,9 +75,22 @@ class Watched(SimulatedVenue):
         self.runner: Runner | None = None
 
     def submit(self, orders: Sequence[Any], group: Any = None) -> None:
-        """Note the orders, and take them."""
-        self.received += [str(approved.order.client_id) for approved in orders]
-        super().submit(orders, group)
+        """Note the orders, and take them; those at one price never get here."""
+        taken = [approved for approved in orders if approved.order.price != UNREACHABLE]
+        self.received += [str(approved.order.client_id) for approved in taken]
+        if taken:
+            super().submit(taken, group)
+        for approved in orders:
+            if approved not in taken and self.runner is not None:
+                self.runner.put(
+                    RequestFailed(
+                        time=approved.approved,
+                        request=Request.SUBMIT,
+                        outcome=Outcome.NOT_SENT,
+                        reason="no connection",
+                        client_id=approved.order.client_id,
+                    )
+                )
 
     def on_event(self, event: Any) -> list[Any]:
         """Note the trades that *event* leads to; let people say what they say at this bar."""
@@ -104,9 +119,10 @@ def main(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Return what became of a session over *prices*, a list of closes by symbol.
 
     *script* says what is ordered at which bar (``"SYMBOL NUMBER"``), *tell* what a person says at
-    which bar (numbered over all symbols), *limits* and *guard* what is allowed; from bar *full_at*
-    on the disk is full. With *later*, a script for the same prices once more, the engine is
-    started again from its journal.
+    which bar (numbered over all symbols), *keep* that open orders stay at the end, *limits* and
+    *guard* what is allowed, *share* what part of a bar's volume our orders may take; from bar
+    *full_at* on the disk is full. With *later*, a script for the same prices once more, the engine
+    is started again from its journal.
     """
     before = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
     try:
@@ -155,7 +171,7 @@ async def _session(
             instruments,
             {"USDT": CASH},
             clock=clock,
-            rules=MatchingRules(),
+            rules=_rules(arguments),
             state=state,
             run=1 if state is None else state.session + 1,
         )
@@ -226,7 +242,14 @@ def _settings(arguments: Mapping[str, Any], symbols: tuple[str, ...]) -> EngineS
         limits=RiskLimits(**exact),  # type: ignore[arg-type] # by name, from JSON
         guard=GuardSettings(**guard),
         reconcile_every=timedelta(minutes=5),
+        on_stop=OnStop.KEEP if arguments.get("keep") else OnStop.CANCEL,
     )
+
+
+def _rules(arguments: Mapping[str, Any]) -> MatchingRules:
+    """Return the rules of the venue."""
+    share = arguments.get("share")
+    return MatchingRules(volume_share=None if share is None else Decimal(share))
 
 
 def _instrument(symbol: str) -> Instrument:
