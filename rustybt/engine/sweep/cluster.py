@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import threading
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -54,12 +55,22 @@ class Cluster:
             ) from None
         self._job = Job(uuid4().hex, source, pack_bytes(bars), options)
         try:
-            self._client = self._dask.Client(address, timeout=seconds, set_as_default=False)
+            self._client = self._connect(address, seconds)
         except (OSError, ValueError) as error:
             raise SweepError(
                 f"no Dask scheduler answers at {address!r}: {error}",
                 expected="an address like tcp://127.0.0.1:8786",
             ) from None
+
+    def _connect(self, address: str, seconds: float) -> Any:
+        """Return a client of the scheduler at *address*.
+
+        Dask gives its own thread ten seconds to start and asserts that it has; where a machine was
+        too busy for that, a second attempt finds it idle again.
+        """
+        with contextlib.suppress(AssertionError):
+            return self._dask.Client(address, timeout=seconds, set_as_default=False)
+        return self._dask.Client(address, timeout=seconds, set_as_default=False)
 
     def __enter__(self) -> Self:
         return self
