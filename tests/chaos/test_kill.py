@@ -35,14 +35,14 @@ from rustybt.trading.control import ControlError, Request, ask, socket_file
 HERE = Path(__file__).parent
 LONG = os.environ.get("RUSTYBT_CHAOS") == "1"
 KILLS = 50
-
-pytestmark = pytest.mark.skipif(not LONG, reason="kills take minutes: `tox -e chaos` runs them")
 """How often the engine of one world is killed."""
 WORLDS = range(20) if LONG else range(1)
 PATIENCE_S = float(os.environ.get("CHAOS_PATIENCE", "120"))
 """How long what must come may take; no machine should be so slow."""
 PAUSE_S = 0.02
 LEASE_S = 0.1
+
+pytestmark = pytest.mark.skipif(not LONG, reason="kills take minutes: `tox -e chaos` runs them")
 QUOTE = "USDT"
 WIRE = {"ELMUSDT": "ELM/USDT", "OAKUSDT": "OAK/USDT"}
 OPEN = ("NEW", "PARTIALLY_FILLED")

@@ -17,6 +17,7 @@ from rustybt.adapters.venue.feed import CcxtFeed
 from rustybt.exchange.faults import Fault, FaultKind
 from rustybt.exchange.serving import Exchange, running_exchange
 from rustybt.model.approval import RiskApproved
+from rustybt.model.bar import Bar
 from rustybt.model.event import (
     BarClosed,
     ConnectionLost,
@@ -280,5 +281,69 @@ def test_an_interval_that_nobody_offers_is_refused() -> None:
                 await CcxtFeed(access, clock=WallClock()).start(
                     lambda _: None, [ELM], timedelta(seconds=7)
                 )
+
+    asyncio.run(story())
+
+
+def test_orders_that_wait_are_not_sent_after_a_ban() -> None:
+    """Those in the bucket are told as not sent when the ban begins, not traded when it ends."""
+
+    async def story(desk: Desk) -> None:
+        limit = Fault(kind=FaultKind.RATE_LIMIT, method="POST", endpoint="order", retry_after=60)
+        desk.exchange.faults.add(limit)
+        desk.venue.submit([desk.order(1)])
+        desk.venue.submit([desk.order(2)])
+        failed = await desk.hears(RequestFailed, lambda each: each.client_id == "RBT-1-2")
+        assert failed.outcome is Outcome.NOT_SENT
+        assert not any(isinstance(each, OrderUpdated) for each in desk.told)
+
+    practise(story, rate=0.01, burst=1)
+
+
+def test_a_secret_is_masked_before_a_message_is_cut() -> None:
+    """A key that lies across the end of a long message shows none of its digits."""
+    key = "0123456789abcdef" * 4
+    venue = CcxtVenue(Access("practice", "binance", {"apiKey": key}), clock=WallClock())
+    assert "01234567" not in venue._said(ValueError("x " * 130 + key))
+
+
+def test_an_outage_longer_than_two_pages_leaves_no_gap() -> None:
+    """Bars missed while the feed was cut off are fetched page by page."""
+
+    async def story() -> None:
+        minute, began, number = timedelta(minutes=1), datetime(2024, 1, 1, tzinfo=UTC), Decimal(100)
+        bars = [
+            Bar(
+                symbol=ELM,
+                start=began + each * minute,
+                end=began + (each + 1) * minute,
+                open=number,
+                high=number,
+                low=number,
+                close=number,
+                volume=number,
+            )
+            for each in range(1900)
+        ]
+        async with running_exchange(bars=bars) as exchange:
+            access = Access("practice", "binance", exchange.ccxt_config())
+            feed, told = CcxtFeed(access, clock=WallClock()), list[Any]()
+            await feed.start(told.append, [ELM], minute)
+
+            def starts() -> list[datetime]:
+                return [each.bar.start for each in told if isinstance(each, BarClosed)]
+
+            async with asyncio.timeout(60):
+                while not starts():
+                    exchange.step()
+                    await asyncio.sleep(0.05)
+                exchange.cut()
+                exchange.step(1600)
+                while len(starts()) < 1600:
+                    exchange.step()
+                    await asyncio.sleep(0.05)
+            await feed.stop()
+            found = starts()
+            assert found == [found[0] + each * minute for each in range(len(found))]
 
     asyncio.run(story())

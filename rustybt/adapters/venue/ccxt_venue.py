@@ -440,12 +440,12 @@ class CcxtVenue:
         refused_is_unknown: bool = False,
     ) -> Any:
         """Return the reply to a request; ``None`` after telling what went wrong."""
-        if request is Request.SUBMIT and self._limiter.quiet_for:
+        # An order that waited for a ban to end would trade at prices of long ago.
+        if not await self._limiter.acquire(urgent=urgent, patient=request is not Request.SUBMIT):
             quiet = int(self._limiter.quiet_for) + 1
             reason = f"the venue wants to be left alone for {quiet} s"
             self._fail(request, Outcome.NOT_SENT, reason, client_id, retry_after=quiet)
             return None
-        await self._limiter.acquire(urgent=urgent)
         try:
             reply = await call()
             if reply.get("id") is None:
@@ -561,8 +561,9 @@ class CcxtVenue:
 
     def _said(self, error: BaseException) -> str:
         """Return what *error* says, without secrets and signed addresses."""
-        text = " ".join(str(error).split())[:300]
-        return self._redact(f"{type(error).__name__}: {text}")
+        # Secrets go first: half of one that was cut off would not be known any more.
+        text = self._redact(" ".join(str(error).split()))[:300]
+        return f"{type(error).__name__}: {text}"
 
     def _tell(self, event: EngineEvent) -> None:
         """Report an event."""

@@ -116,9 +116,13 @@ class CcxtFeed:
         self._take(symbol, candles)
 
     async def _catch_up(self, symbol: str) -> None:
-        """Fetch what was missed."""
-        since = self._done.get(symbol)
-        self._take(symbol, await self._fetch(symbol, since, _PAGE))
+        """Fetch what was missed, however much."""
+        while True:
+            since = self._done.get(symbol)
+            candles = await self._fetch(symbol, since, _PAGE)
+            self._take(symbol, candles)
+            if len(candles) < _PAGE or self._done.get(symbol) == since:
+                return
 
     def _take(self, symbol: str, candles: Sequence[Candle]) -> None:
         """Report the complete ones of *candles*, which are in order of time."""
@@ -206,7 +210,8 @@ class CcxtFeed:
         """Return what *error* says, without secrets."""
         if isinstance(error, TimeoutError):
             return "nothing was heard for too long"
-        return self._redact(f"{type(error).__name__}: {' '.join(str(error).split())[:200]}")
+        text = self._redact(" ".join(str(error).split()))[:200]
+        return f"{type(error).__name__}: {text}"
 
 
 def timeframe_of(exchange: Any, interval: timedelta) -> str:

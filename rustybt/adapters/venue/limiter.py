@@ -23,8 +23,9 @@ class Limiter:
         self._tokens = float(burst)
         self._filled = monotonic()
         self._quiet_until = 0.0
-        self._urgent: deque[asyncio.Future[None]] = deque()
-        self._others: deque[asyncio.Future[None]] = deque()
+        self._urgent: deque[asyncio.Future[bool]] = deque()
+        self._others: deque[asyncio.Future[bool]] = deque()
+        self._impatient: set[asyncio.Future[bool]] = set()
         self._server: asyncio.Task[None] | None = None
 
     @property
@@ -33,19 +34,31 @@ class Limiter:
         return max(self._quiet_until - self._now(), 0.0)
 
     def be_quiet(self, seconds: float) -> None:
-        """Send nothing for so long."""
+        """Send nothing for so long; whoever is not patient waits no more."""
         self._quiet_until = max(self._quiet_until, self._now() + seconds)
+        for turn in tuple(self._impatient):
+            if not turn.done():
+                turn.set_result(False)
 
-    async def acquire(self, *, urgent: bool = False) -> None:
-        """Return when one request may be sent."""
+    async def acquire(self, *, urgent: bool = False, patient: bool = True) -> bool:
+        """Return true when one request may be sent.
+
+        Whoever is not *patient* waits for a token, but not for the end of a silence that the venue
+        wants: return false as soon as there is one.
+        """
+        if not patient and self.quiet_for:
+            return False
         if not (self._urgent or self._others) and self._wait() <= 0:
             self._tokens -= 1
-            return
-        turn = asyncio.get_running_loop().create_future()
+            return True
+        turn: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         (self._urgent if urgent else self._others).append(turn)
         if self._server is None or self._server.done():
             self._server = asyncio.get_running_loop().create_task(self._serve())
-        await turn
+        if not patient:
+            self._impatient.add(turn)
+            turn.add_done_callback(self._impatient.discard)
+        return await turn
 
     def close(self) -> None:
         """Let nobody wait any more."""
@@ -72,4 +85,4 @@ class Limiter:
             turn = (self._urgent or self._others).popleft()
             if not turn.done():
                 self._tokens -= 1
-                turn.set_result(None)
+                turn.set_result(True)

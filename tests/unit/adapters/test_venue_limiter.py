@@ -86,3 +86,21 @@ def test_a_venue_that_wants_quiet_gets_it() -> None:
         return left, early
 
     assert asyncio.run(story()) == (30.0, False)
+
+
+def test_who_is_not_patient_does_not_wait_for_the_end_of_a_silence() -> None:
+    """An order that waits for a token is let go when the venue wants quiet; others go on."""
+
+    async def story() -> list[bool]:
+        limiter = Limiter(rate=1.0, burst=1, monotonic=lambda: 0.0)
+        assert await limiter.acquire(patient=False)
+        waiting = asyncio.create_task(limiter.acquire(patient=False))
+        patient = asyncio.create_task(limiter.acquire())
+        await asyncio.sleep(0)
+        limiter.be_quiet(60)
+        answers = [await waiting, await limiter.acquire(patient=False)]
+        assert not patient.done()
+        limiter.close()
+        return answers
+
+    assert asyncio.run(story()) == [False, False]
