@@ -32,7 +32,7 @@ def run(scenario: str, folder: Path) -> subprocess.CompletedProcess[str]:
             **{name: value for name, value in os.environ.items() if "PYTEST" not in name},
             "PYTHONPATH": str(folder),
             "CHAOS_PATIENCE": "10",
-            "RUSTYBT_CHAOS": "0",
+            "RUSTYBT_CHAOS": "1",
         },
         cwd=HERE.parents[1],
         capture_output=True,

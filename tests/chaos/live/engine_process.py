@@ -12,6 +12,7 @@ import importlib
 import json
 import os
 import random
+import resource
 import signal
 import sys
 import time
@@ -25,6 +26,7 @@ from rustybt.exchange.serving import ccxt_config
 from rustybt.journal.errors import LeaseHeldError
 from rustybt.risk.limits import RiskLimits
 from rustybt.settings import load_settings
+from rustybt.strategy import Strategy
 from rustybt.system.session import Session, live_session
 from rustybt.trading.commands import Alert
 from rustybt.trading.runner import RunnerSettings
@@ -32,6 +34,33 @@ from rustybt.trading.settings import GuardSettings
 from rustybt.trading.simulation.strategy import RandomStrategy
 
 PAUSE_S = 0.02
+
+
+class Told(Strategy):
+    """Orders at each bar of ELM/USDT what the next line of a file wants; counts what is done."""
+
+    def __init__(self, wishes: Path) -> None:
+        super().__init__()
+        self._wishes = wishes
+
+    def on_bar(self, bar: Any) -> None:
+        """Do what is wished."""
+        if bar.symbol != "ELM/USDT" or not self._wishes.exists():
+            return
+        done = int(self.state.get("done", 0))
+        lines = self._wishes.read_text("utf-8").splitlines()
+        if done < len(lines):
+            quantity, limit = json.loads(lines[done])
+            self.state["done"] = done + 1
+            self.order(bar.symbol, quantity, limit=limit)
+
+
+class Broken:
+    """Cannot tell anybody anything."""
+
+    def notify(self, alert: Alert, now: datetime) -> None:
+        """Fail."""
+        raise ConnectionError(f"{now}: nobody hears of {alert.kind}")
 
 
 class Teller:
@@ -53,16 +82,25 @@ def engine(wanted: dict[str, Any]) -> Session:
     access = Access(
         "practice", "binance", ccxt_config(wanted["url"], wanted["key"], wanted["secret"])
     )
+    home = Path(wanted["home"])
+    chance = random.Random(wanted["seed"])  # noqa: S311 - repeatable chance, no secret
+    stale = wanted.get("stale_after")
     return live_session(
-        load_settings(Path(wanted["home"]), {}),
-        RandomStrategy(random.Random(wanted["seed"])),  # noqa: S311 - repeatable chance, no secret
+        load_settings(home, {}),
+        Told(home / "wishes") if wanted.get("told") else RandomStrategy(chance),
         source=b"",
         access=access,
         symbols=["ELM/USDT", "OAK/USDT"],
         interval=timedelta(minutes=1),
-        notifier=Teller(),
+        notifier=Broken() if wanted.get("broken_notifier") else Teller(),
         runner_settings=RunnerSettings(lease_for=timedelta(seconds=wanted["lease"])),
-        guard=GuardSettings(max_errors=None, max_rejections=None, max_snapshot_failures=None),
+        silence=wanted.get("silence"),
+        guard=GuardSettings(
+            max_errors=None,
+            max_rejections=None,
+            max_snapshot_failures=None,
+            stale_after=None if stale is None else timedelta(seconds=stale),
+        ),
         limits=RiskLimits(),
         reconcile_every=timedelta(seconds=0.5),
         overlap=timedelta(minutes=10),
@@ -91,6 +129,9 @@ def live(wanted: dict[str, Any]) -> int:
     os.dup2(log, 2)
     os.dup2(log, 1)
     tell(f"== process {os.getpid()}")
+    if "largest_file" in wanted:  # a disk that is full: files grow no further
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (wanted["largest_file"],) * 2)
     try:
         session = wired(wanted)
         ending = asyncio.run(session.run_async(enabled_by=None, reason=""))

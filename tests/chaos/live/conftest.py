@@ -1,4 +1,4 @@
-"""A real engine that trades on a real practice exchange is killed again and again."""
+"""A practice exchange in one process, engines in others, and what there is to ask of them."""
 
 from __future__ import annotations
 
@@ -33,17 +33,10 @@ from rustybt.trading.clocks import WallClock
 from rustybt.trading.control import ControlError, Request, ask, socket_file
 
 HERE = Path(__file__).parent
-LONG = os.environ.get("RUSTYBT_CHAOS") == "1"
-KILLS = 50
-"""How often the engine of one world is killed."""
-WORLDS = range(20) if LONG else range(1)
 PATIENCE_S = float(os.environ.get("CHAOS_PATIENCE", "120"))
 """How long what must come may take; no machine should be so slow."""
 PAUSE_S = 0.02
 LEASE_S = 0.1
-
-pytestmark = pytest.mark.skipif(not LONG, reason="kills take minutes: `tox -e chaos` runs them")
-QUOTE = "USDT"
 WIRE = {"ELMUSDT": "ELM/USDT", "OAKUSDT": "OAK/USDT"}
 OPEN = ("NEW", "PARTIALLY_FILLED")
 OPEN_HERE = ("accepted", "partially_filled")
@@ -106,8 +99,8 @@ class Engines:
         self.settings = load_settings(home, {})
         self.chance = random.Random(home.name)  # noqa: S311 - repeatable, no secret
 
-    def start(self, lease: float = LEASE_S) -> int:
-        """Start an engine; return its process."""
+    def start(self, lease: float = LEASE_S, **terms: Any) -> int:
+        """Start an engine, on *terms* of its process; return that."""
         wanted = {
             "url": self._exchange.url,
             "key": self._exchange.api_key,
@@ -115,6 +108,7 @@ class Engines:
             "home": str(self.home),
             "seed": self.chance.randrange(2**32),
             "lease": lease,
+            **terms,
         }
         assert self._maker.stdin is not None
         assert self._maker.stdout is not None
@@ -140,6 +134,18 @@ class Engines:
         report = verify_journal(journal_url(self.settings))
         assert report.ok, report.finding
 
+    @property
+    def database(self) -> Path:
+        """Where the journal is."""
+        return Path(journal_url(self.settings).removeprefix("sqlite:///"))
+
+    def records(self, kind: str) -> list[dict[str, Any]]:
+        """Return what the journal holds of one kind of event or command."""
+        with contextlib.closing(sqlite3.connect(self.database)) as database:
+            rows = database.execute("SELECT payload FROM journal ORDER BY sequence").fetchall()
+        found = [json.loads(payload) for (payload,) in rows]
+        return [each for each in found if each.get("type") == kind]
+
 
 def lives(pid: int) -> bool:
     """Tell whether a process is there."""
@@ -157,12 +163,14 @@ def kill(pid: int) -> None:
     until(lambda: not lives(pid), lambda: f"{pid} does not die")
 
 
-def differences(engines: Engines, truth: Truth) -> list[str]:
+def differences(engines: Engines, truth: Truth, pid: int) -> list[str]:
     """Return in what the engine and the exchange differ: orders, trades, amounts."""
     said = engines.ask("orders", ended="yes")
     balance, status = engines.ask("balance"), engines.ask("status")
     if not (said and balance and status):
         return ["the engine does not answer"]
+    if not status["status"]["session_id"].endswith(f"-{pid}"):
+        return ["the session has not begun"]
     truth.refresh()
     here = {each["client_id"]: each for each in said["orders"]}
     there = {each["clientOrderId"]: each for each in truth.orders.values()}
@@ -198,17 +206,6 @@ def _differs(order: dict[str, Any], there: dict[str, Any]) -> str:
     return ""
 
 
-def agree(engines: Engines, truth: Truth) -> None:
-    """Wait until the engine that runs and the exchange say the same of everything."""
-    found: list[str] = []
-
-    def same() -> bool:
-        found[:] = differences(engines, truth)
-        return not found
-
-    until(same, lambda: f"{found[:10]}\n{engines.log()}")
-
-
 @contextlib.contextmanager
 def script(name: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
     """Run a file of this folder."""
@@ -237,6 +234,64 @@ class World:
     def __init__(self, exchange: ExchangeProcess, engines: Engines, seed: int) -> None:
         self.exchange, self.engines, self.truth = exchange, engines, Truth(exchange)
         self.chance = random.Random(seed)  # noqa: S311 - repeatable chance, no secret
+        self.pid = 0
+
+    def start(self, **terms: Any) -> int:
+        """Start an engine; return its process."""
+        self.pid = self.engines.start(**terms)
+        return self.pid
+
+    def until(self, holds: Callable[[], object]) -> World:
+        """Wait until something holds."""
+        until(lambda: bool(holds()), self.engines.log)
+        return self
+
+    def agree(self, pid: int = 0) -> World:
+        """Wait until the engine that runs and the exchange say the same of everything."""
+        found: list[str] = []
+
+        def same() -> bool:
+            found[:] = differences(self.engines, self.truth, pid or self.pid)
+            return not found
+
+        until(same, lambda: f"{found[:10]}\n{self.engines.log()}")
+        return self
+
+    def trade(self, **terms: Any) -> World:
+        """Start an engine that may trade as soon as it has recovered."""
+        self.start(**terms)
+        self.agree()
+        self.engines.ask("enable")
+        return self.until(lambda: self.status("enabled"))
+
+    def status(self, name: str) -> Any:
+        """Return one thing that the engine says of itself; nothing if it does not answer."""
+        return self.engines.ask("status").get("status", {}).get(name)
+
+    def kill(self, pid: int = 0) -> World:
+        """Kill an engine."""
+        kill(pid or self.pid)
+        return self
+
+    def ended(self) -> World:
+        """Wait until the engine has ended by itself."""
+        return self.until(lambda: not lives(self.pid))
+
+    def wish(self, quantity: str, limit: str | None = None) -> World:
+        """Let an engine that does as it is told order so much at its next bar."""
+        with (self.engines.home / "wishes").open("a") as wishes:
+            wishes.write(json.dumps([quantity, limit]) + "\n")
+        return self
+
+    def placed(self) -> list[dict[str, Any]]:
+        """Return the orders that the exchange has, oldest first."""
+        self.truth.refresh()
+        return [self.truth.orders[each] for each in sorted(self.truth.orders)]
+
+    def ordered(self, count: int) -> World:
+        """Let the market move until the exchange has so many orders."""
+        with self.market():
+            return self.until(lambda: len(self.placed()) >= count)
 
     @contextlib.contextmanager
     def market(self) -> Iterator[None]:
@@ -256,7 +311,7 @@ class World:
             mover.join()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def maker() -> Iterator[subprocess.Popen[str]]:
     """Return what makes engines."""
     with script("engine_process.py") as process:
@@ -281,72 +336,7 @@ def world(
             account=said["account"],
             pid=serving.pid,
         )
-        engines = Engines(exchange, home, maker)
-        yield World(exchange, engines, seed)
-
-
-@pytest.mark.timeout(3000)
-@pytest.mark.parametrize("world", WORLDS, indirect=True)
-def test_failure_45_an_engine_that_is_killed_loses_and_doubles_nothing(world: World) -> None:
-    """At random instants of trading and of recovery; afterwards all agrees, to the last digit."""
-    engines, chance, has_traded = world.engines, world.chance, False
-    for _ in range(KILLS):
-        pid = engines.start()
-        if chance.random() < 0.3:  # while it starts, recovers or has just become ready
-            with world.market():
-                time.sleep(chance.uniform(0, 0.6))
-        else:
-            agree(engines, world.truth)
-            engines.ask("enable")
-            has_traded = True
-            with world.market():
-                time.sleep(chance.uniform(0, 0.5))
-        kill(pid)
-        if has_traded:  # before that the journal may not be there yet
-            engines.chain()
-    pid = engines.start()
-    agree(engines, world.truth)
-    kill(pid)
-    orders = list(world.truth.orders.values())
-    assert len(orders) > KILLS
-    assert sum(Decimal(each["executedQty"]) > 0 for each in orders) > KILLS // 2
-
-
-def holder(engines: Engines) -> tuple[str, int, int]:
-    """Return who has the account, how many had it so far, and until when in microseconds."""
-    path = journal_url(engines.settings).removeprefix("sqlite:///")
-    with contextlib.closing(sqlite3.connect(path)) as database:
-        owner, token, expires = database.execute(
-            "SELECT owner, token, expires FROM journal_lease"
-        ).fetchone()
-    return str(owner), int(token), int(expires)
-
-
-def test_failure_32_of_two_engines_on_one_account_one_trades(world: World) -> None:
-    """The other is refused until the first was killed and its lease is over; then it goes on."""
-    engines, lease = world.engines, 1.5
-    first = engines.start(lease)
-    agree(engines, world.truth)
-    engines.ask("enable")
-    second = engines.start(lease)
-    with world.market():
-        until(lambda: "refused: " in engines.log(10_000), engines.log)
-        until(lambda: bool(_trades(world)), engines.log)
-    assert f"process {first}" in holder(engines)[0]
-    kill(first)
-    _, before, expired = holder(engines)
-    until(lambda: holder(engines)[1] > before, engines.log)
-    owner, after, expires = holder(engines)
-    assert f"process {second}" in owner
-    assert after == before + 1
-    assert expires - int(lease * 1_000_000) >= expired
-    agree(engines, world.truth)
-    assert engines.ask("status")["status"]["session_id"].endswith(f"-{second}")
-    kill(second)
-    engines.chain()
-
-
-def _trades(world: World) -> list[Any]:
-    """Return orders that have traded."""
-    world.truth.refresh()
-    return [each for each in world.truth.orders.values() if Decimal(each["executedQty"])]
+        world = World(exchange, Engines(exchange, home, maker), seed)
+        yield world
+        if world.pid:
+            world.kill()
