@@ -68,6 +68,12 @@ class Truth:
         with urlopen(request, timeout=PATIENCE_S) as reply:  # noqa: S310 - as above
             return json.loads(reply.read())
 
+    def plain(self, endpoint: str, **params: object) -> Any:
+        """Return the answer to a question that anybody may ask."""
+        address = f"{self._exchange.url}/api/v3/{endpoint}?{urlencode(params)}"
+        with urlopen(address, timeout=PATIENCE_S) as reply:  # noqa: S310 - our own exchange
+            return json.loads(reply.read())
+
     def refresh(self) -> None:
         """Ask for the orders that may have changed."""
         for symbol in WIRE:
