@@ -17,9 +17,14 @@ from rustybt.calendars.lookup import get_calendar
 from rustybt.data.bars import raw_rows
 from rustybt.data.interval import Interval
 from rustybt.data.quality import Circumstances, sift
+from rustybt.journal.errors import JournalError
+from rustybt.journal.replication import Replicator, restore_segments
+from rustybt.journal.store import Journal
+from rustybt.journal.verification import verify_journal
 from rustybt.model.bar import Bar
 from rustybt.model.event import BarClosed, SharesSplit
 from rustybt.model.order_state import OrderState
+from rustybt.monitoring.logfile import LogFile
 from rustybt.trading.reports import InstrumentsChanged
 from rustybt.trading.summary import summary
 from rustybt.trading.taking import KEPT_ORDERS
@@ -27,6 +32,7 @@ from rustybt.trading.taking import KEPT_ORDERS
 BTC = "BTC/USDT"
 Tales = Any
 HOUR = timedelta(hours=1)
+NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 
 
 def buy(quantity: str, **terms: Any) -> Any:
@@ -123,6 +129,43 @@ def test_failure_42_what_is_remembered_does_not_grow_without_end(tale: Tales) ->
     assert len(tale.orders) == 10_000
 
 
+def test_failure_44_a_copy_with_a_torn_end_is_refused_whole(tmp_path: Path) -> None:
+    """Some bytes are missing at its end: nothing of it becomes a journal."""
+    with new_journal(f"sqlite:///{tmp_path}/first.db") as journal:
+        for number in range(10):
+            journal.append("event", b'{"n": %d}' % number)
+        journal.commit()
+        copy = tmp_path / "copy"
+        copy.mkdir()
+        assert Replicator(journal, str(copy), clock=lambda: NOON, segment=5).ship().shipped == 10
+    newest = max(copy.iterdir())
+    newest.write_bytes(newest.read_bytes()[:-10])
+    with pytest.raises(JournalError, match=newest.name):
+        restore_segments(str(copy), f"sqlite:///{tmp_path}/second.db")
+    with new_journal(f"sqlite:///{tmp_path}/second.db") as restored:
+        assert restored.last is None
+
+
+def test_failure_44_a_log_that_cannot_be_written_stops_nothing(tmp_path: Path) -> None:
+    """Lines are counted as lost; with a folder to write to they go out again, and it says so."""
+    times = iter(NOON + timedelta(minutes=minute) for minute in range(9))
+    (tmp_path / "logs").write_text("in the way", "utf-8")
+    log = LogFile(tmp_path / "logs", clock=lambda: next(times), retention=1)
+    assert log.write(b"one\n") == 0
+    assert log.dropped == 1
+    assert log.trouble
+    (tmp_path / "logs").unlink()
+    assert log.write(b"two\n") == 4
+    log.close()
+    (written,) = (tmp_path / "logs").iterdir()
+    assert written.read_bytes().endswith(b"two\n")
+
+
+def new_journal(url: str) -> Journal:
+    """Return an open journal."""
+    return Journal.open(url, session="s", clock=lambda: NOON)
+
+
 def rustybt(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     """Run a command."""
     return subprocess.run(
@@ -150,11 +193,7 @@ def test_failure_46_who_finds_nothing_to_look_at_reports_no_success(tmp_path: Pa
 
 def test_failure_46_a_journal_without_records_is_not_whole(tmp_path: Path) -> None:
     """Its tables are there; that no record is wrong proves nothing."""
-    from rustybt.journal.errors import JournalError
-    from rustybt.journal.store import Journal
-    from rustybt.journal.verification import verify_journal
-
     url = f"sqlite:///{tmp_path}/new.db"
-    Journal.open(url, session="s", clock=lambda: datetime(2026, 1, 1, tzinfo=UTC)).close()
+    new_journal(url).close()
     with pytest.raises(JournalError, match="nothing to verify"):
         verify_journal(url)

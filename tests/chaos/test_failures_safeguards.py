@@ -47,6 +47,16 @@ def copy(folder: Path) -> Path:
     return Path(shutil.copytree(PACKAGE, folder / "rustybt", ignore=ignored))
 
 
+def test_every_failure_has_a_scenario_that_names_it() -> None:
+    """All 46 are in the table; what it names is a test, whose name says which failure it is."""
+    assert {each["number"] for each in TABLE} == set(range(1, 47))
+    for failure in TABLE:
+        name, _, test = failure["scenario"].partition("::")
+        test = test.partition("[")[0]
+        assert f"\ndef {test}(" in (HERE / name).read_text("utf-8"), failure
+        assert f"{failure['number']:02}" in test
+
+
 @pytest.mark.skipif(not LONG, reason="the long form of the chaos tests: tox -e chaos")
 @pytest.mark.parametrize("failure", TABLE, ids=lambda each: f"{each['number']:02}")
 def test_a_scenario_fails_without_its_safeguard(failure: dict[str, Any], tmp_path: Path) -> None:
