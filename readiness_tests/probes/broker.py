@@ -18,6 +18,7 @@ from typing import Any
 
 from rustybt.adapters.venue.ccxt_venue import CcxtVenue
 from rustybt.adapters.venue.exchange import Access, open_exchange
+from rustybt.adapters.venue.markets import read_instruments
 from rustybt.deployment import open_vault
 from rustybt.exchange.serving import running_exchange
 from rustybt.exchange.signing import ApiKey
@@ -215,7 +216,7 @@ async def _trading(settings: Settings, access: Access) -> dict[str, Any]:
 
 async def _cheapest(access: Access) -> tuple[str, Instrument, Decimal]:
     """Return a symbol, its instrument and its last price."""
-    instruments = await CcxtVenue(access, clock=WallClock()).read_instruments()
+    instruments = await read_instruments(access)
     wished = [
         each for each in ("BTC/USDT", "ETH/USDT", *sorted(instruments)) if each in instruments
     ]

@@ -14,6 +14,7 @@ from typing import Any
 from readiness_tests.probes.broker import Alerts, Silent, wait_until
 from rustybt.adapters.venue.ccxt_venue import CcxtVenue
 from rustybt.adapters.venue.exchange import Access
+from rustybt.adapters.venue.markets import read_instruments
 from rustybt.exchange.limits import RateLimits
 from rustybt.exchange.serving import Exchange, running_exchange
 from rustybt.execution import BasisPointCommission, FillPolicy, MatchingRules
@@ -77,7 +78,7 @@ async def _story(*, bars: int, each: int, limit: str) -> dict[str, Any]:
     ) as exchange:
         access = Access("practice", "binance", exchange.ccxt_config())
         venue = TimedVenue(access, clock=WallClock(), rate=10_000.0, burst=10_000)
-        instruments = await CcxtVenue(access, clock=WallClock()).read_instruments()
+        instruments = await read_instruments(access)
         return await _trade(exchange, venue, instruments, bars, Burst(each=each, limit=limit))
 
 

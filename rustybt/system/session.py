@@ -11,9 +11,10 @@ from datetime import timedelta
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
 
-from rustybt.adapters.venue.ccxt_venue import CcxtVenue, read_instruments
+from rustybt.adapters.venue.ccxt_venue import CcxtVenue
 from rustybt.adapters.venue.errors import VenueError
 from rustybt.adapters.venue.feed import CcxtFeed
+from rustybt.adapters.venue.markets import read_instruments
 from rustybt.deployment import trading_hours
 from rustybt.home import Home
 from rustybt.journal.errors import JournalError

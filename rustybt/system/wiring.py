@@ -7,6 +7,7 @@ import os
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from rustybt.adapters.venue.ccxt_venue import MAX_SKEW_MS
 from rustybt.home import Home
 from rustybt.journal.errors import JournalError
 from rustybt.journal.places import heads_file, journal_url, public_key_file, signing_key_file
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
 _SILENT_BARS = 3
 _LEAST_SILENCE = timedelta(seconds=30)
-_MAX_SKEW_MS = 1000
 
 
 def risk_limits(settings: Settings) -> RiskLimits:
@@ -54,7 +54,7 @@ def engine_settings(
     guard = GuardSettings(
         daily_loss=settings.max_daily_loss,
         stale_after=max(_SILENT_BARS * interval, _LEAST_SILENCE),
-        max_skew=_MAX_SKEW_MS,
+        max_skew=MAX_SKEW_MS,
     )
     fields: dict[str, Any] = {"limits": risk_limits(settings), "guard": guard} | changes
     return EngineSettings(symbols=tuple(symbols), interval=interval, currency=currency, **fields)

@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
-from rustybt.adapters.venue.ccxt_venue import CcxtVenue, read_instruments
+from rustybt.adapters.venue.ccxt_venue import CcxtVenue
 from rustybt.adapters.venue.errors import VenueError
 from rustybt.adapters.venue.exchange import Access
 from rustybt.adapters.venue.feed import CcxtFeed
+from rustybt.adapters.venue.markets import read_instruments
 from rustybt.exchange.faults import Fault, FaultKind
 from rustybt.exchange.serving import Exchange, running_exchange
 from rustybt.model.approval import RiskApproved
@@ -86,12 +87,17 @@ class Desk:
 
     async def hears(self, kind: type, holds: Callable[[Any], bool] = lambda _: True) -> Any:
         """Return the first event of *kind* for which something holds, once it was told."""
-        async with asyncio.timeout(30):
-            while True:
-                for event in self.told:
-                    if isinstance(event, kind) and holds(event):
-                        return event
-                await asyncio.sleep(0.01)
+        return await heard(self.told, kind, holds)
+
+
+async def heard(told: list[Any], kind: type, holds: Callable[[Any], bool]) -> Any:
+    """Return the first event of *kind* in *told* for which something holds, once it is there."""
+    async with asyncio.timeout(60):
+        while True:
+            for event in told:
+                if isinstance(event, kind) and holds(event):
+                    return event
+            await asyncio.sleep(0.01)
 
 
 def practise(story: Callable[[Desk], Any], **options: Any) -> None:
@@ -345,5 +351,47 @@ def test_an_outage_longer_than_two_pages_leaves_no_gap() -> None:
             await feed.stop()
             found = starts()
             assert found == [found[0] + each * minute for each in range(len(found))]
+
+    asyncio.run(story())
+
+
+def test_a_snapshot_says_whether_it_has_every_trade() -> None:
+    """More trades than a page are all told, of the right orders; as far back as one likes, not."""
+
+    async def story(desk: Desk) -> None:
+        first = datetime.now(UTC) - timedelta(minutes=1)
+        count = 520
+        for number in range(count):
+            desk.venue.submit([desk.order(1000 + number, None, "0.1")])
+        await desk.hears(OrderFilled, lambda each: each.fill.client_id == f"RBT-1-{999 + count}")
+        reader = CcxtVenue(desk.access, clock=WallClock())  # it knows of none of the orders
+        told: list[Any] = []
+        await reader.start(told.append)
+        reader.snapshot([ELM], first)
+        whole = await heard(told, VenueSnapshot, lambda each: each.since == first)
+        reader.snapshot([ELM], None)
+        newest = await heard(told, VenueSnapshot, lambda each: each.since is None)
+        await reader.stop()
+        assert whole.complete
+        named = {f"RBT-1-{1000 + number}" for number in range(count)}
+        assert {fill.client_id for fill in whole.fills} == named
+        assert len(whole.fills) == count
+        assert not newest.complete
+        assert len(newest.fills) < count
+
+    practise(story, rate=10_000.0, burst=10_000)
+
+
+def test_clocks_that_are_apart_are_no_start() -> None:
+    """An order signed at another time than the venue's may be refused at any moment."""
+
+    async def story() -> None:
+        def ahead() -> datetime:
+            return datetime.now(UTC) + timedelta(seconds=3)
+
+        async with running_exchange(clock=ahead) as exchange:
+            access = Access("practice", "binance", exchange.ccxt_config())
+            with pytest.raises(VenueError, match="ms ahead of this machine's"):
+                await CcxtVenue(access, clock=WallClock()).start(lambda _: None)
 
     asyncio.run(story())

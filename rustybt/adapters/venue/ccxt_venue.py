@@ -7,17 +7,17 @@ import contextlib
 import time
 from typing import TYPE_CHECKING, Any, Final
 
+from rustybt.adapters.venue.account import AccountReader, Ids
 from rustybt.adapters.venue.errors import VenueError
 from rustybt.adapters.venue.exchange import close, failures, open_exchange
 from rustybt.adapters.venue.limiter import Limiter
-from rustybt.adapters.venue.markets import instrument_of
+from rustybt.adapters.venue.markets import Markets
 from rustybt.adapters.venue.outcomes import THROTTLED, outcome_of
 from rustybt.adapters.venue.stream import UserStream
 from rustybt.adapters.venue.wire import (
     exact,
     fill_of,
     milliseconds,
-    order_of,
     refusal,
     state_of,
     wanted,
@@ -26,16 +26,12 @@ from rustybt.model.event import OrderFilled, OrderReplaced, OrderUpdated
 from rustybt.model.money import add
 from rustybt.model.order_state import OrderState
 from rustybt.security.redaction import Redactor
-from rustybt.trading.clocks import WallClock
 from rustybt.trading.reports import (
-    Balance,
     InstrumentsChanged,
-    OrderFound,
     OrderMissing,
     Outcome,
     Request,
     RequestFailed,
-    VenueSnapshot,
 )
 
 if TYPE_CHECKING:
@@ -44,7 +40,6 @@ if TYPE_CHECKING:
 
     from rustybt.adapters.venue.exchange import Access
     from rustybt.model.approval import RiskApproved
-    from rustybt.model.fill import Fill
     from rustybt.model.group import OrderGroup
     from rustybt.model.instrument import Instrument
     from rustybt.model.order import Order
@@ -53,7 +48,10 @@ if TYPE_CHECKING:
 
 _BACK_OFF: Final = 10
 """Seconds of silence after a refusal for too many requests that names none."""
-_PAGE: Final = 500
+MAX_SKEW_MS: Final = 1000
+"""How far the venue's clock may be from ours when a session begins."""
+_TOLD: Final = 50_000
+"""How many trades are remembered, so that each is told once; the engine knows the others."""
 _ENDED: Final = frozenset({OrderState.CANCELLED, OrderState.EXPIRED, OrderState.REJECTED})
 
 
@@ -73,14 +71,14 @@ class CcxtVenue:
         self._redact = Redactor(access.secrets()).text
         self._exchange: Any = None
         self._sink: Sink | None = None
-        self._instruments: dict[str, Instrument] = {}
-        self._symbols: dict[str, str] = {}  # by client id
-        self._client_ids: dict[str, str] = {}  # by venue id, earlier ones of an order included
-        self._venue_ids: dict[str, str] = {}  # the newest, by client id
+        self._markets = Markets()
+        self._instruments = self._markets.instruments
+        self._ids = Ids()
         self._replacing: dict[str, str] = {}  # venue ids that a modification ends, by client id
-        self._told: set[tuple[str, str]] = set()  # trades, by symbol and id
+        self._told: dict[tuple[str, str], None] = {}  # the newest trades, by symbol and id
         self._tasks: set[asyncio.Task[None]] = set()
         self._stream: UserStream | None = None
+        self._is_reading = False
         self.skew_ms = 0
 
     @property
@@ -91,13 +89,25 @@ class CcxtVenue:
     # Beginning and end
 
     async def start(self, sink: Sink) -> Mapping[str, Instrument]:
-        """Connect, compare the clocks, read the markets and open the stream of account events."""
+        """Connect, compare the clocks, read the markets and open the stream of account events.
+
+        Raise :class:`~rustybt.adapters.venue.errors.VenueError` if one of these cannot be, or if
+        the clocks are more than :data:`MAX_SKEW_MS` apart.
+        """
         self._sink = sink
         self._exchange = open_exchange(self._access)
+        self._reader = AccountReader(
+            self._exchange, self._limiter, self._ids, self._instruments, self._clock
+        )
         try:
             self.skew_ms = await self._measure_skew()
+            if abs(self.skew_ms) > MAX_SKEW_MS:
+                raise ValueError(
+                    f"its clock is {self.skew_ms} ms ahead of this machine's, which may be "
+                    f"{MAX_SKEW_MS} ms at most"
+                )
             await self._exchange.load_markets()
-            self._read_instruments()
+            self._markets.read(self._exchange)
             await self._exchange.fetch_balance()
         except Exception as error:  # noqa: BLE001 - each becomes one clear error
             await self._exchange.close()
@@ -114,18 +124,6 @@ class CcxtVenue:
             said=self._said,
         )
         self._stream.start()
-        return dict(self._instruments)
-
-    async def read_instruments(self) -> dict[str, Instrument]:
-        """Return the venue's instruments without signing anything, and disconnect."""
-        exchange = self._exchange = open_exchange(self._access)
-        try:
-            await exchange.load_markets()
-            self._read_instruments()
-        except Exception as error:  # noqa: BLE001 - each becomes one clear error
-            raise VenueError(f"no markets of {self.name}: {self._said(error)}") from None
-        finally:
-            await exchange.close()
         return dict(self._instruments)
 
     async def stop(self) -> None:
@@ -146,19 +144,6 @@ class CcxtVenue:
         after = milliseconds(self._clock.now())
         return theirs - (before + after) // 2
 
-    def _read_instruments(self) -> list[Instrument]:
-        """Take over what the venue says of its markets; return what is new or changed."""
-        mode, changed = self._exchange.precisionMode, []
-        for market in self._exchange.markets.values():
-            if market.get("active") is False or market["type"] not in ("spot", "swap", "future"):
-                continue
-            with contextlib.suppress(VenueError):
-                found = instrument_of(market, mode)
-                if self._instruments.get(found.symbol) != found:
-                    changed.append(found)
-                    self._instruments[found.symbol] = found
-        return changed
-
     # Requests
 
     def submit(self, orders: Sequence[RiskApproved], group: OrderGroup | None = None) -> None:
@@ -167,7 +152,7 @@ class CcxtVenue:
             order = approved.order
             reason = "groups of orders are not offered" if group is not None else ""
             reason = reason or refusal(order, self._instruments.get(order.symbol))
-            self._symbols[order.client_id] = order.symbol
+            self._ids.place(order.client_id, order.symbol)
             if reason:
                 self._fail(Request.SUBMIT, Outcome.REFUSED, reason, order.client_id)
             else:
@@ -183,14 +168,14 @@ class CcxtVenue:
 
     def query(self, client_id: str, symbol: str, venue_id: str | None = None) -> None:
         """Ask for an order."""
-        self._symbols[client_id] = symbol
-        if venue_id is not None:
-            self._know(client_id, venue_id)
-        self._spawn(self._query(client_id, symbol, venue_id), Request.QUERY, client_id)
+        self._ids.place(client_id, symbol)
+        if venue_id is not None and self._ids.venue(client_id) is None:
+            self._ids.know(client_id, venue_id)
+        self._spawn(self._query(client_id, symbol), Request.QUERY, client_id)
 
     def snapshot(self, symbols: Sequence[str], since: datetime | None) -> None:
         """Ask for the account."""
-        self._spawn(self._take_snapshot(tuple(symbols), since), Request.SNAPSHOT)
+        self._spawn(self._take_snapshot(symbols, since), Request.SNAPSHOT)
 
     async def _submit(self, order: Order) -> None:
         """Send one order, once."""
@@ -204,7 +189,7 @@ class CcxtVenue:
         )
         if reply is None:
             return
-        self._know(order.client_id, str(reply["id"]))
+        self._ids.know(order.client_id, str(reply["id"]))
         self._update(order.client_id, OrderState.ACCEPTED, str(reply["id"]))
         # What a reply says of trades leaves out what the order says already.
         known = {"side": str(order.side), "symbol": order.symbol, "order": reply["id"]}
@@ -219,20 +204,24 @@ class CcxtVenue:
 
     async def _cancel(self, client_id: str) -> None:
         """Ask for the end of one order."""
-        symbol = self._symbols.get(client_id)
+        symbol = self._ids.symbol(client_id)
         if symbol is None:
             self._fail(Request.CANCEL, Outcome.REFUSED, "the order is not known here", client_id)
             return
         reply = await self._ask(
             Request.CANCEL,
             lambda: self._exchange.cancel_order(
-                self._venue_ids.get(client_id), symbol, {"clientOrderId": client_id}
+                self._ids.venue(client_id), symbol, {"clientOrderId": client_id}
             ),
             client_id,
             urgent=True,
         )
-        if reply is not None:
-            self._update(client_id, OrderState.CANCELLED, self._venue_ids.get(client_id))
+        if reply is None:
+            return
+        if state_of(reply) in _ENDED:
+            self._update(client_id, state_of(reply), self._ids.venue(client_id))
+        else:  # it is only taken note of there
+            await self._query(client_id, symbol)
 
     async def _modify(self, order: Order) -> None:
         """Replace one order; the venue ends it and makes a new one for what is left."""
@@ -241,7 +230,7 @@ class CcxtVenue:
         if order.trigger is not None:
             # Replaced through ccxt, such an order loses its trigger and trades at once.
             reason = f"a {order.type} order cannot be modified here: cancel it, send another"
-        old = self._venue_ids.get(order.client_id) or order.venue_id
+        old = self._ids.venue(order.client_id) or order.venue_id
         if reason or instrument is None or old is None:
             reason = reason or "the venue has not acknowledged it yet"
             self._fail(Request.MODIFY, Outcome.REFUSED, reason, order.client_id)
@@ -268,7 +257,7 @@ class CcxtVenue:
             self._replacing.pop(order.client_id, None)
         if reply is None:
             return
-        self._know(order.client_id, str(reply["id"]))
+        self._ids.know(order.client_id, str(reply["id"]))
         done = await self._filled_before(reply, old, order)
         self._tell(
             OrderReplaced(
@@ -291,142 +280,45 @@ class CcxtVenue:
             return exact(found.get("filled"))
         return order.filled
 
-    async def _query(self, client_id: str, symbol: str, venue_id: str | None) -> None:
+    async def _query(self, client_id: str, symbol: str) -> None:
         """Ask for one order and its trades."""
-        known = venue_id or self._venue_ids.get(client_id)
         try:
-            await self._limiter.acquire()
-            found = await self._exchange.fetch_order(
-                known, symbol, {} if known else {"clientOrderId": client_id}
-            )
-            self._know(client_id, str(found["id"]))
-            trades = await self._trades_of(found, symbol)
+            self._tell(await self._reader.order(client_id, symbol))
         except Exception as error:  # noqa: BLE001 - whatever goes wrong is told
-            if type(error).__name__ == "OrderNotFound":
-                self._tell(
-                    OrderMissing(
-                        time=self._clock.now(), client_id=client_id, reason=self._said(error)
-                    )
-                )
-            else:
+            if type(error).__name__ != "OrderNotFound":
                 self._failed(Request.QUERY, error, client_id)
-            return
-        quote = self._instruments[symbol].quote
-        self._tell(
-            OrderFound(
-                time=self._clock.now(),
-                client_id=client_id,
-                order=order_of(found, client_id),
-                fills=tuple(fill_of(each, client_id, quote) for each in trades),
-            )
-        )
+                return
+            said = self._said(error)
+            self._tell(OrderMissing(time=self._clock.now(), client_id=client_id, reason=said))
 
-    async def _trades_of(self, found: Mapping[str, Any], symbol: str) -> list[Any]:
-        """Return the trades of an order that has any."""
-        if not exact(found.get("filled")):
-            return []
-        trades = await self._exchange.fetch_my_trades(symbol, None, _PAGE, {"orderId": found["id"]})
-        return [each for each in trades if str(each.get("order")) == str(found["id"])]
-
-    async def _take_snapshot(self, symbols: tuple[str, ...], since: datetime | None) -> None:
+    async def _take_snapshot(self, symbols: Sequence[str], since: datetime | None) -> None:
         """Ask for balances, open orders and trades; report them together."""
-        asked = self._clock.now()
         try:
-            for _ in range(2 + len(symbols)):
-                await self._limiter.acquire()
-            balances = await self._exchange.fetch_balance()
-            orders = [order for each in symbols for order in await self._open_orders(each)]
-            fills: list[Fill] = []
-            for symbol in symbols:
-                fills += await self._fills_since(symbol, since)
+            self._tell(await self._reader.snapshot(symbols, since))
         except Exception as error:  # noqa: BLE001 - whatever goes wrong is told
             self._failed(Request.SNAPSHOT, error)
-            return
-        amounts = tuple(
-            Balance(
-                currency=currency,
-                free=exact(balances["free"].get(currency)),
-                used=exact(balances["used"].get(currency)),
-            )
-            for currency, total in sorted(balances["total"].items())
-            if exact(total)
-        )
-        self._tell(
-            VenueSnapshot(
-                time=self._clock.now(),
-                asked=asked,
-                balances=amounts,
-                orders=tuple(orders),
-                fills=tuple(sorted(fills, key=lambda fill: (fill.time, fill.trade_id))),
-                since=since,
-            )
-        )
-
-    async def _open_orders(self, symbol: str) -> list[Any]:
-        """Return the open orders in *symbol*, and remember whose they are."""
-        result = []
-        for found in await self._exchange.fetch_open_orders(symbol):
-            client_id = found.get("clientOrderId")
-            if client_id:
-                self._know(client_id, str(found["id"]))
-                self._symbols[client_id] = symbol
-            result.append(order_of(found, client_id))
-        return result
-
-    async def _fills_since(self, symbol: str, since: datetime | None) -> list[Fill]:
-        """Return all our trades in *symbol* from *since* on."""
-        start = None if since is None else milliseconds(since)
-        trades: dict[str, Any] = {}
-        while True:
-            page = await self._exchange.fetch_my_trades(symbol, start, _PAGE)
-            fresh = [each for each in page if str(each["id"]) not in trades]
-            trades.update((str(each["id"]), each) for each in fresh)
-            if len(page) < _PAGE or not fresh:
-                break
-            start = page[-1]["timestamp"]
-        orders = {str(each.get("order")) for each in trades.values()}
-        if not orders <= self._client_ids.keys():
-            await self._learn(symbol, start if since is None else milliseconds(since))
-        quote = self._instruments[symbol].quote
-        return [
-            fill_of(each, self._client_of(str(each.get("order"))), quote)
-            for each in trades.values()
-        ]
-
-    async def _learn(self, symbol: str, since: int | None) -> None:
-        """Find out which client ids the orders in *symbol* have."""
-        if self._exchange.has.get("fetchOrders"):
-            for found in await self._exchange.fetch_orders(symbol, since, _PAGE):
-                if found.get("clientOrderId"):
-                    self._client_ids.setdefault(str(found["id"]), found["clientOrderId"])
 
     # What the stream tells
 
     def _on_order(self, found: Mapping[str, Any]) -> None:
         """Take a report of an order's state."""
-        venue_id, client_id = str(found["id"]), self._client_of_report(found)
-        self._client_ids.setdefault(venue_id, client_id)
+        venue_id = str(found["id"])
+        client_id = self._ids.client(venue_id, found.get("clientOrderId"))
+        self._ids.learn(client_id, venue_id)
         state = state_of(found)
         if state in _ENDED:
             # The end of an order that a modification replaces is none of the order.
             replaced = self._replacing.get(client_id) == venue_id
-            newest = self._venue_ids.get(client_id, venue_id)
-            if not replaced and newest == venue_id:
+            newest = self._ids.venue(client_id)
+            if not replaced and newest in (None, venue_id):
                 self._update(client_id, state, venue_id)
         elif client_id not in self._replacing and state is not OrderState.FILLED:
             self._update(client_id, OrderState.ACCEPTED, venue_id)
 
-    def _client_of_report(self, found: Mapping[str, Any]) -> str:
-        """Return the client id of a reported order, by what was known before if anything was."""
-        known = self._client_ids.get(str(found["id"]))
-        return known or found.get("clientOrderId") or f"venue-{found['id']}"
-
     def _on_trade(self, found: Mapping[str, Any]) -> None:
         """Take a report of a trade."""
-        order = str(found.get("order"))
-        client_id = self._client_ids.get(order)
         named = (found.get("info") or {}).get("c")  # what the event itself says, where it does
-        self._fill(found, client_id or named or f"venue-{order}")
+        self._fill(found, self._ids.client(str(found.get("order")), named))
 
     # How it is done
 
@@ -488,20 +380,19 @@ class CcxtVenue:
 
     async def _reread(self) -> None:
         """Read the filters again: one of them may have changed."""
-        with contextlib.suppress(*failures()):
-            await self._limiter.acquire()
-            before = set(self._instruments)
-            await self._exchange.load_markets(True)  # noqa: FBT003 - ccxt's own signature
-            gone = before - set(self._exchange.markets)
-            changed = self._read_instruments()
-            if changed or gone:
-                self._tell(
-                    InstrumentsChanged(
-                        time=self._clock.now(),
-                        instruments=tuple(changed),
-                        gone=tuple(sorted(gone)),
-                    )
-                )
+        if self._is_reading:
+            return
+        self._is_reading = True
+        try:
+            with contextlib.suppress(*failures()):  # the next rejection tries again
+                await self._limiter.acquire()
+                await self._exchange.load_markets(True)  # noqa: FBT003 - ccxt's own signature
+                changed, gone = self._markets.read(self._exchange)
+                if changed or gone:
+                    now, traded = self._clock.now(), tuple(changed)
+                    self._tell(InstrumentsChanged(time=now, instruments=traded, gone=tuple(gone)))
+        finally:
+            self._is_reading = False
 
     async def _synchronise(self) -> None:
         """Compare the clocks again, and sign by the venue's from now on."""
@@ -516,7 +407,9 @@ class CcxtVenue:
         if instrument is None or (symbol, number) in self._told:
             return
         fill = fill_of(trade, client_id, instrument.quote)
-        self._told.add((symbol, number))
+        self._told[symbol, number] = None
+        if len(self._told) > _TOLD:
+            del self._told[next(iter(self._told))]
         self._tell(OrderFilled(time=self._clock.now(), fill=fill))
 
     def _update(self, client_id: str, state: OrderState, venue_id: str | None) -> None:
@@ -526,17 +419,6 @@ class CcxtVenue:
                 time=self._clock.now(), client_id=client_id, state=state, venue_id=venue_id
             )
         )
-
-    def _know(self, client_id: str, venue_id: str) -> None:
-        """Remember under which id the venue has an order."""
-        self._client_ids[venue_id] = client_id
-        self._venue_ids[client_id] = venue_id
-        if self._stream is not None:
-            self._stream.own.add(venue_id)
-
-    def _client_of(self, venue_id: str) -> str:
-        """Return the client id of an order; a name of our own for one that has none."""
-        return self._client_ids.get(venue_id, f"venue-{venue_id}")
 
     def _fail(
         self,
@@ -587,19 +469,3 @@ class CcxtVenue:
         task = asyncio.get_running_loop().create_task(guarded())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-
-async def read_instruments(access: Access, symbols: Sequence[str]) -> dict[str, Instrument]:
-    """Return the instruments *symbols* of a venue, which are public.
-
-    Raise :class:`~rustybt.adapters.venue.errors.VenueError` for symbols that it does not trade.
-    """
-    venue = CcxtVenue(access, clock=WallClock())
-    found = await venue.read_instruments()
-    missing = [symbol for symbol in symbols if symbol not in found]
-    if missing:
-        raise VenueError(
-            f"{access.name} does not trade {', '.join(missing)}",
-            expected=f"some of its {len(found)} symbols, such as {', '.join(sorted(found)[:3])}",
-        )
-    return {symbol: found[symbol] for symbol in symbols}

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from rustybt.adapters.venue.errors import VenueError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
 TIMEOUT_MS: Final = 10_000
 _PLAIN: Final = ("http", "ws")
@@ -24,7 +24,9 @@ NEEDED: Final = (
     "fetchOpenOrders",
     "fetchMyTrades",
     "fetchBalance",
+    "watchOrders",
 )
+"""What a session asks of a venue, in ccxt's words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,22 +52,21 @@ class Access:
         return [str(self.config[name]) for name in _SECRET if self.config.get(name)]
 
 
-def open_exchange(access: Access) -> Any:
+def open_exchange(access: Access, needs: Sequence[str] = NEEDED) -> Any:
     """Return ccxt's streaming class for *access*; nothing is sent yet.
 
-    Raise :class:`~rustybt.adapters.venue.errors.VenueError` for an exchange that ccxt does not
-    know, one that cannot do what trading needs, and an address without TLS outside loopback.
+    Raise :class:`~rustybt.adapters.venue.errors.VenueError` for an exchange that ccxt has no
+    streams of, one that does not offer what *needs* names, and an address without TLS outside
+    loopback.
     """
     import ccxt  # type: ignore[import-untyped] # it has no types we could use
-    import ccxt.pro  # type: ignore[import-untyped] # it has no types we could use
+    import ccxt.pro  # type: ignore[import-untyped] # likewise
 
-    kind = getattr(ccxt.pro, access.exchange, None)
-    if kind is None:
-        import ccxt.async_support  # type: ignore[import-untyped] # likewise
-
-        kind = getattr(ccxt.async_support, access.exchange, None)
-    if kind is None:
-        raise VenueError(f"{access.exchange!r} is no exchange", expected="an id of ccxt")
+    if access.exchange not in ccxt.pro.exchanges:
+        raise VenueError(
+            f"{access.exchange!r} is no exchange with streams", expected="an id of ccxt"
+        )
+    kind = getattr(ccxt.pro, access.exchange)
     exchange = kind({"timeout": TIMEOUT_MS, **access.config, "enableRateLimit": False})
     exchange.number = str  # digits stay the ones that the venue wrote
     exchange.verify = True
@@ -74,7 +75,7 @@ def open_exchange(access: Access) -> Any:
         if "urls" in access.config:
             raise VenueError("a venue with addresses of its own has no testnet")
         exchange.set_sandbox_mode(True)
-    missing = [name for name in NEEDED if not exchange.has.get(name)]
+    missing = [name for name in needs if not exchange.has.get(name)]
     if missing:
         raise VenueError(f"{access.exchange} offers no {', '.join(missing)}")
     refuse_plain(exchange.urls["api"])
@@ -115,18 +116,6 @@ def refuse_plain(addresses: object) -> None:
                 f"{parts.scheme}://{parts.netloc} is not encrypted",
                 expected="https:// and wss:// everywhere but on loopback",
             )
-
-
-def capabilities(exchange_id: str) -> dict[str, bool]:
-    """Return what ccxt says that *exchange_id* can do of what a session uses."""
-    import ccxt.pro
-
-    kind = getattr(ccxt.pro, exchange_id, None)
-    if kind is None:
-        raise VenueError(f"{exchange_id!r} is no exchange with streams", expected="an id of ccxt")
-    has = kind({"enableRateLimit": False}).has
-    names = (*NEEDED, "editOrder", "fetchTime", "watchOrders", "watchMyTrades", "watchOHLCV")
-    return {name: bool(has.get(name)) for name in names}
 
 
 def _know_all_errors(exchange: Any) -> None:

@@ -60,7 +60,7 @@ class CcxtFeed:
         """Begin to report."""
         self._sink = sink
         self._interval_ms = int(interval.total_seconds() * 1000)
-        self._exchange = open_exchange(self._access)
+        self._exchange = open_exchange(self._access, ("fetchOHLCV",))
         self._timeframe = timeframe_of(self._exchange, interval)
         self._hear_what_is_complete()
         try:

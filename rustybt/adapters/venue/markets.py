@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any, Final
 
 from rustybt.adapters.venue.errors import VenueError
+from rustybt.adapters.venue.exchange import close, failures, open_exchange
 from rustybt.model.instrument import Instrument, InstrumentKind
 from rustybt.model.money import decimal
+from rustybt.security.redaction import Redactor
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from decimal import Decimal
+
+    from rustybt.adapters.venue.exchange import Access
 
 _DECIMAL_PLACES: Final = 2
 _TICK_SIZE: Final = 4
@@ -19,6 +24,58 @@ _KINDS: Final = {
     "swap": InstrumentKind.PERPETUAL,
     "future": InstrumentKind.FUTURE,
 }
+
+
+class Markets:
+    """The instruments of a venue, by symbol, as it last told them."""
+
+    def __init__(self) -> None:
+        self.instruments: dict[str, Instrument] = {}
+
+    def read(self, exchange: Any) -> tuple[list[Instrument], list[str]]:
+        """Take over the markets that *exchange* (of ccxt) has loaded.
+
+        Return what is new or changed, and the symbols that cannot be traded any more.
+        """
+        found: dict[str, Instrument] = {}
+        for market in exchange.markets.values():
+            if market.get("active") is not False and market["type"] in _KINDS:
+                with contextlib.suppress(VenueError):
+                    instrument = instrument_of(market, exchange.precisionMode)
+                    found[instrument.symbol] = instrument
+        changed = [each for each in found.values() if self.instruments.get(each.symbol) != each]
+        gone = sorted(self.instruments.keys() - found.keys())
+        self.instruments.clear()
+        self.instruments.update(found)
+        return changed, gone
+
+
+async def read_instruments(
+    access: Access, symbols: Sequence[str] | None = None
+) -> dict[str, Instrument]:
+    """Return the instruments *symbols* (``None``: all) of a venue, without signing anything.
+
+    Raise :class:`~rustybt.adapters.venue.errors.VenueError` if the venue cannot be asked, and for
+    symbols that it does not trade.
+    """
+    exchange = open_exchange(access, ())
+    markets = Markets()
+    try:
+        await exchange.load_markets()
+        markets.read(exchange)
+    except failures() as error:
+        said = Redactor(access.secrets()).text(" ".join(str(error).split()))[:300]
+        raise VenueError(f"no markets of {access.name}: {type(error).__name__}: {said}") from None
+    finally:
+        await close(exchange)
+    found = markets.instruments
+    missing = [symbol for symbol in symbols or () if symbol not in found]
+    if missing:
+        raise VenueError(
+            f"{access.name} does not trade {', '.join(missing)}",
+            expected=f"some of its {len(found)} symbols, such as {', '.join(sorted(found)[:3])}",
+        )
+    return found if symbols is None else {symbol: found[symbol] for symbol in symbols}
 
 
 def instrument_of(market: Mapping[str, Any], mode: int) -> Instrument:

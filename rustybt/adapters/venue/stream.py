@@ -52,7 +52,6 @@ class UserStream:
         self._task: asyncio.Task[None] | None = None
         self._is_lost = False
         self._expected: dict[str, float] = {}
-        self.own: set[str] = set()
 
     def start(self) -> None:
         """Open the stream."""
