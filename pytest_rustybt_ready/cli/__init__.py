@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Optional
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -35,7 +35,7 @@ app = typer.Typer(
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
 ChecklistFile = Annotated[
-    Optional[Path],  # noqa: UP045 - typer reads the annotation at run time
+    Path | None,
     typer.Option(
         "--checklist", metavar="FILE", help="A checklist to use instead of the built-in one."
     ),
@@ -48,11 +48,11 @@ def list_items(
         str, typer.Option(metavar="KEY", help="Only the section with this key or number.")
     ] = "",
     stage: Annotated[
-        Optional[Stage],  # noqa: UP045 - as above
+        Stage | None,
         typer.Option(help="Only items that block from this stage on."),
     ] = None,
     kind: Annotated[
-        Optional[Kind],  # noqa: UP045 - as above
+        Kind | None,
         typer.Option(help="Only items that are proven in this way."),
     ] = None,
     checklist: ChecklistFile = None,
@@ -85,7 +85,7 @@ def verify(
         Path, typer.Argument(metavar="FILE", help="The readiness.json of a run.")
     ] = Path("readiness-report/readiness.json"),
     at: Annotated[
-        Optional[str],  # noqa: UP045 - as above
+        str | None,
         typer.Option(
             metavar="TIME",
             help="Judge as of this date or instant (ISO 8601; without a zone it is UTC, without "
@@ -121,7 +121,7 @@ def export(
         str, typer.Option("--format", metavar="FORMAT", help="sarif, hdf or oscal.")
     ] = "sarif",
     output: Annotated[
-        Optional[Path],  # noqa: UP045 - as above
+        Path | None,
         typer.Option("-o", "--output", metavar="FILE", help="Default: standard output."),
     ] = None,
 ) -> None:

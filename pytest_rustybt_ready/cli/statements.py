@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Optional
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -23,7 +23,7 @@ Email = Annotated[
 ]
 Role = Annotated[str, typer.Option("--role", metavar="ROLE", help="The role in which they sign.")]
 Key = Annotated[
-    Optional[Path],  # noqa: UP045 - typer reads the annotation at run time
+    Path | None,
     typer.Option(
         "--key",
         metavar="PATH",
@@ -32,7 +32,7 @@ Key = Annotated[
     ),
 ]
 Evidence = Annotated[
-    Optional[list[Path]],  # noqa: UP045 - as above
+    list[Path] | None,
     typer.Option("--evidence", metavar="FILE", help="A file to bind and to keep; may be repeated."),
 ]
 Home = Annotated[
@@ -48,7 +48,7 @@ Commit = Annotated[
     str, typer.Option("--commit", metavar="SHA", help="Default: the one checked out.")
 ]
 Known = Annotated[
-    Optional[Path],  # noqa: UP045 - as above
+    Path | None,
     typer.Option(
         "--checklist", metavar="FILE", help="A checklist to use instead of the built-in one."
     ),
@@ -79,7 +79,7 @@ def sign(
     role: Role,
     evidence: Evidence = None,
     results: Annotated[
-        Optional[Path],  # noqa: UP045 - as above
+        Path | None,
         typer.Option(
             "--results",
             metavar="FILE",
@@ -207,11 +207,11 @@ def merge(
     ] = Path("readiness-report"),
     root: Root = Path(),
     stage: Annotated[
-        Optional[Stage],  # noqa: UP045 - as above
+        Stage | None,
         typer.Option(help="Stage whose items decide. Default: the latest of the parts."),
     ] = None,
     at: Annotated[
-        Optional[str],  # noqa: UP045 - as above
+        str | None,
         typer.Option(metavar="TIME", help="Judge as of this instant. Default: now."),
     ] = None,
 ) -> None:
