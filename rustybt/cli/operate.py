@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import getpass
 import os
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -12,6 +11,7 @@ from rustybt.cli.options import DEFAULT_HOME, HomeOption, JsonOption, wall_clock
 from rustybt.cli.output import emit_json, say, table
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from rustybt.trading.control import Request
@@ -96,70 +96,34 @@ def orders(
     table([name.replace("_", " ") for name in _COLUMNS], rows)
 
 
-def halt(
-    reason: ReasonOption,
-    operator: OperatorOption = None,
-    home: HomeOption = DEFAULT_HOME,
-    *,
-    json: JsonOption = False,
-) -> None:
-    """Trip the breaker of the running engine: open orders are cancelled, new ones refused."""
-    _tell(home, "halt", operator, reason, json=json)
+def _telling(command: str, what: str) -> Callable[..., None]:
+    """Return the command that tells a running engine *command*; *what* is its help."""
+
+    def tell(
+        reason: ReasonOption,
+        operator: OperatorOption = None,
+        home: HomeOption = DEFAULT_HOME,
+        *,
+        json: JsonOption = False,
+    ) -> None:
+        _tell(home, command, operator, reason, json=json)
+
+    tell.__doc__ = what
+    return tell
 
 
-def resume(
-    reason: ReasonOption,
-    operator: OperatorOption = None,
-    home: HomeOption = DEFAULT_HOME,
-    *,
-    json: JsonOption = False,
-) -> None:
-    """Reset the breaker of the running engine: it may trade again."""
-    _tell(home, "resume", operator, reason, json=json)
-
-
-def flatten(
-    reason: ReasonOption,
-    operator: OperatorOption = None,
-    home: HomeOption = DEFAULT_HOME,
-    *,
-    json: JsonOption = False,
-) -> None:
-    """Cancel all orders of the running engine, then close all positions at the market."""
-    _tell(home, "flatten", operator, reason, json=json)
-
-
-def enable(
-    reason: ReasonOption,
-    operator: OperatorOption = None,
-    home: HomeOption = DEFAULT_HOME,
-    *,
-    json: JsonOption = False,
-) -> None:
-    """Let the running engine trade, once its recovery is complete."""
-    _tell(home, "enable", operator, reason, json=json)
-
-
-def disable(
-    reason: ReasonOption,
-    operator: OperatorOption = None,
-    home: HomeOption = DEFAULT_HOME,
-    *,
-    json: JsonOption = False,
-) -> None:
-    """Keep the running engine from trading; what it has ordered stays."""
-    _tell(home, "disable", operator, reason, json=json)
-
-
-def stop(
-    reason: ReasonOption,
-    operator: OperatorOption = None,
-    home: HomeOption = DEFAULT_HOME,
-    *,
-    json: JsonOption = False,
-) -> None:
-    """End the session of the running engine in good order."""
-    _tell(home, "stop", operator, reason, json=json)
+TELLING: Final = {
+    command: _telling(command, what)
+    for command, what in {
+        "enable": "Let the running engine trade, once its recovery is complete.",
+        "disable": "Keep the running engine from trading; what it has ordered stays.",
+        "halt": "Trip the breaker of the running engine: it cancels orders and sends no more.",
+        "resume": "Reset the breaker of the running engine: it may trade again.",
+        "flatten": "Cancel all orders of the running engine, then close all positions.",
+        "stop": "End the session of the running engine in good order.",
+    }.items()
+}
+"""What a person can tell a running engine, by the name of the command."""
 
 
 def cancel(
@@ -189,11 +153,12 @@ def _tell(
     home: Path, command: str, operator: str | None, reason: str, *, json: bool, **arguments: str
 ) -> None:
     """Tell the running engine something, and say how it stands then."""
+    from rustybt.system.session import operator as this_person
     from rustybt.trading.control import Request
 
     if not reason.strip():
         raise typer.BadParameter("it must not be empty", param_hint="--reason")
-    who = (operator or _user()).strip()
+    who = (operator or this_person()).strip()
     request = Request(command=command, operator=who, reason=reason, arguments=arguments)
     answer = _asked(home, request)
     if json:
@@ -252,11 +217,3 @@ def _positions(answer: dict[str, Any]) -> None:
     ]
     if rows:
         table(("position", "quantity", "average price", "last price"), rows)
-
-
-def _user() -> str:
-    """Return who runs this process."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a user without a name, as containers have
-        return f"uid {os.getuid()}"

@@ -52,6 +52,11 @@ IntervalOption = Annotated[
 ]
 
 
+def _shown(settings: Settings) -> _Stderr | None:
+    """Return what shows alerts; ``None`` where the log itself goes to the terminal."""
+    return _Stderr() if settings.log_format == "json" else None
+
+
 class _Stderr:
     """Writes alerts to stderr; the journal has them all."""
 
@@ -177,7 +182,7 @@ def _simulate(
             for symbol in symbols
         },
         cash={pair(symbols[0])[1]: decimal(cash, "--cash")},
-        notifier=_Stderr(),
+        notifier=_shown(settings),
         speed=speed,
         until=until,
     )
@@ -213,7 +218,8 @@ def _practise(
             access=exchange.access(),
             symbols=sorted({bar.symbol for bar in bars}),
             interval=interval,
-            notifier=_Stderr(),
+            mode="paper",
+            notifier=_shown(settings),
             until=until,
         )
         return asyncio.run(_follow(session, exchange, pace or 0.0)), session
@@ -252,7 +258,8 @@ def _trade(
         access=venue_access(settings, broker, wall_clock, testnet=testnet),
         symbols=list(symbols or settings.data_symbols),
         interval=parse_interval(interval or settings.data_interval).length,
-        notifier=_Stderr(),
+        mode="paper" if testnet else "live",
+        notifier=_shown(settings),
         until=until,
     )
     return session.run(enabled_by=_who(), reason="the command line"), session

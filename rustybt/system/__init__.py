@@ -1,7 +1,8 @@
 """The composition root: from a deployment's settings to a wired engine."""
 
 from rustybt.system.access import venue_access
-from rustybt.system.session import Session, live_session, paper_session
+from rustybt.system.session import Session
+from rustybt.system.starting import live_session, paper_session
 from rustybt.system.wiring import engine_settings, open_journal, recovered, risk_limits
 
 __all__ = [

@@ -30,6 +30,7 @@ from rustybt.trading.commands import (
     TakeSnapshot,
 )
 from rustybt.trading.fold import COMMAND, EVENT
+from rustybt.trading.notices import Notices
 from rustybt.trading.reports import Heartbeat, SessionStarted, SessionStopped
 from rustybt.trading.simulated import SimulatedVenue
 from rustybt.trading.summary import FOLD_VERSION
@@ -100,7 +101,7 @@ class Runner:
         self._venue = venue
         self._clock = clock
         self._journal = journal
-        self._notifier = notifier
+        self._notices = Notices(notifier)
         self._started = started
         self._wall = wall
         self._lease = lease
@@ -116,7 +117,6 @@ class Runner:
         self._is_rehearsal = isinstance(venue, SimulatedVenue) and clock.kind == "simulated"
         self._signed = self._snapshot = self._committed = self._sequence
         self.events = 0
-        self.unsent_alerts = 0
         self._feed = feed(self)
         self.error: BaseException | None = None
         """What ended the session, if it was something that nobody had foreseen."""
@@ -126,6 +126,11 @@ class Runner:
         """The number of the newest record."""
         last = self._journal.last
         return 0 if last is None else last.sequence
+
+    @property
+    def unsent_alerts(self) -> int:
+        """How many alerts could not be told to anybody."""
+        return self._notices.lost
 
     # For whoever tells something
 
@@ -260,10 +265,7 @@ class Runner:
 
     def _notify(self, alert: Alert) -> None:
         """Hand *alert* on; whatever becomes of it must not concern trading."""
-        try:
-            self._notifier.notify(alert, self._clock.now())
-        except Exception:  # noqa: BLE001 - whatever breaks a notifier, heartbeats tell how often
-            self.unsent_alerts += 1
+        self._notices.notify(alert, self._clock.now())
 
     def _keep_house(self) -> None:
         """Sign the head and keep the state, every so many records."""
@@ -288,7 +290,7 @@ class Runner:
             states = {
                 "phase": str(self.engine.phase),
                 "waiting": str(len(self._market)),
-                "unsent_alerts": str(self.unsent_alerts),
+                "unsent_alerts": str(self._notices.lost),
             }
             if (skew := getattr(self._venue, "skew_ms", None)) is not None:
                 states["skew_ms"] = str(skew)
@@ -343,6 +345,7 @@ class Runner:
                 self._lease.release()
             except JournalError as error:
                 self._fail(str(error))
+        self._notices.close()
 
     def _say_goodbye(self) -> None:
         """Write down that the session ended, and sign it."""

@@ -19,7 +19,7 @@ from rustybt.model.bar import Bar
 from rustybt.model.instrument import Instrument
 from rustybt.settings import load_settings
 from rustybt.strategy import Strategy
-from rustybt.system.session import Session, paper_session
+from rustybt.system import Session, paper_session
 from rustybt.trading.settings import GuardSettings
 
 if TYPE_CHECKING:

@@ -27,7 +27,7 @@ from rustybt.journal.errors import LeaseHeldError
 from rustybt.risk.limits import RiskLimits
 from rustybt.settings import load_settings
 from rustybt.strategy import Strategy
-from rustybt.system.session import Session, live_session
+from rustybt.system import Session, live_session
 from rustybt.trading.commands import Alert
 from rustybt.trading.runner import RunnerSettings
 from rustybt.trading.settings import GuardSettings
