@@ -60,7 +60,6 @@ class Plan(NamedTuple):
     interval: timedelta
     currency: str
     changes: Mapping[str, Any]
-    runner: RunnerSettings = RunnerSettings()
 
 
 def paper_session(
@@ -103,11 +102,13 @@ def paper_session(
 
             return ReplayFeed(left, clock, settled=runner.settled, ended=end)
 
-        beat = RunnerSettings(heartbeat=max(interval, _MINUTE))
         currency = next(iter(cash))
-        return Plan("paper", clock, venue, instruments, replay, interval, currency, changes, beat)
+        return Plan("paper", clock, venue, instruments, replay, interval, currency, changes)
 
-    return _wired(settings, strategy, source, "paper", plan, notifier=notifier, until=until)
+    beat = RunnerSettings(heartbeat=max(interval, _MINUTE))
+    return _wired(
+        settings, strategy, source, "paper", plan, notifier=notifier, until=until, runner=beat
+    )
 
 
 def live_session(
@@ -122,6 +123,7 @@ def live_session(
     notifier: Notifier | None = None,
     until: timedelta | None = None,
     silence: float | None = None,
+    runner_settings: RunnerSettings | None = None,
     **changes: Any,
 ) -> Session:
     """Return a session of *strategy* that sends orders to the account that *access* opens.
@@ -157,9 +159,16 @@ def live_session(
 
     where = "testnet" if access.testnet else "live"
     account = f"{access.name}:{where}:{access.fingerprint}"
-    secrets = access.secrets()
     return _wired(
-        settings, strategy, source, account, plan, notifier=notifier, until=until, secrets=secrets
+        settings,
+        strategy,
+        source,
+        account,
+        plan,
+        notifier=notifier,
+        until=until,
+        runner=RunnerSettings() if runner_settings is None else runner_settings,
+        secrets=access.secrets(),
     )
 
 
@@ -172,6 +181,7 @@ def _wired(
     *,
     notifier: Notifier | None,
     until: timedelta | None,
+    runner: RunnerSettings,
     secrets: Iterable[str] = (),
 ) -> Session:
     """Return a session on *account* as *plan* has it for what the deployment's journal knows.
@@ -190,7 +200,7 @@ def _wired(
             account,
             owner=f"{operator()} (process {os.getpid()})",
             now=wall(),
-            ttl=RunnerSettings().lease_for,
+            ttl=runner.lease_for,
         )
         journal.fence(lease)
         state = recovered(journal)
@@ -205,7 +215,7 @@ def _wired(
         clock = planned.clock
         hours = trading_hours(settings, clock.now())
         log = session_log(settings, name, wall, secrets)
-        runner = Runner(
+        running = Runner(
             Engine(strategy, planned.instruments, wanted, hours=hours, state=state),
             venue=planned.venue,
             feed=planned.feed,
@@ -224,7 +234,7 @@ def _wired(
                 version=version("rustybt"),
             ),
             wall=wall,
-            settings=planned.runner,
+            settings=runner,
             lease=lease,
         )
     except BaseException:
@@ -233,7 +243,7 @@ def _wired(
         journal.close()
         raise
     return Session(
-        settings, name=name, runner=runner, journal=journal, clock=clock, log=log, until=until
+        settings, name=name, runner=running, journal=journal, clock=clock, log=log, until=until
     )
 
 
