@@ -1,6 +1,7 @@
 """Sweeps on a Dask cluster: a scheduler and a worker in processes of their own."""
 
 import contextlib
+import gc
 import os
 import subprocess
 import sys
@@ -179,3 +180,19 @@ def test_an_address_where_nobody_answers_is_an_error(file: Path) -> None:
         Sweep(strategy, walk(1), {"fast": "2:3"}, dask="nonsense://1").run()
     with pytest.raises(SweepError, match="no Dask scheduler answers"):
         Cluster("tcp://127.0.0.1:1", source_of(strategy), [], {}, seconds=0.1)
+
+
+@pytest.mark.parametrize("address", ["nonsense://1", "tcp://127.0.0.1:1"])
+def test_a_client_that_could_not_connect_is_closed(address: str, file: Path) -> None:
+    """The collector has nothing to close: it could do so while Dask holds the lock for that."""
+    strategy = load_strategy(file, "Crossing")
+    gc.disable()
+    try:
+        with pytest.raises(SweepError, match="no Dask scheduler answers"):
+            Cluster(address, source_of(strategy), [], {}, seconds=0.1)
+        found = [each for each in gc.get_objects() if issubclass(type(each), distributed.Client)]
+    finally:
+        gc.enable()
+
+    assert found
+    assert {client.status for client in found} == {"closed"}

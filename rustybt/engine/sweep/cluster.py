@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import threading
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -65,12 +64,16 @@ class Cluster:
     def _connect(self, address: str, seconds: float) -> Any:
         """Return a client of the scheduler at *address*.
 
-        Dask gives its own thread ten seconds to start and asserts that it has; where a machine was
-        too busy for that, a second attempt finds it idle again.
+        One that cannot connect is closed here, by the name that it already has: Dask would leave it
+        to the collector, whose turn may come while Dask holds the lock that closing it takes.
         """
-        with contextlib.suppress(AssertionError):
-            return self._dask.Client(address, timeout=seconds, set_as_default=False)
-        return self._dask.Client(address, timeout=seconds, set_as_default=False)
+        client = self._dask.Client.__new__(self._dask.Client)
+        try:
+            client.__init__(address, timeout=seconds, set_as_default=False)
+        except BaseException:
+            client.close()
+            raise
+        return client
 
     def __enter__(self) -> Self:
         return self
