@@ -56,12 +56,17 @@ class Host:
         return min([int(total[1]) * KIB, *known])
 
     def rotates(self, folder: Path) -> bool | None:
-        """Tell whether the disk below *folder* is a rotating one; None if that is not known."""
+        """Tell whether the disk below *folder* is a rotating one; None if that is not known.
+
+        A virtio disk is said to rotate unless somebody told the kernel otherwise: that is no news
+        of what lies below it.
+        """
         for device in self._devices(folder):
             for place in (device, device.parent):  # the queue is the disk's, not the partition's
                 queue = place / "queue/rotational"
                 if queue.is_file():
-                    return queue.read_text("ascii").strip() != "0"
+                    rotates = queue.read_text("ascii").strip() != "0"
+                    return None if rotates and _is_virtual(place) else rotates
         return None
 
     def _quotas(self) -> Iterator[Decimal]:
@@ -111,6 +116,11 @@ class Host:
         if source.startswith("/dev/"):
             name = (self.root / source.lstrip("/")).resolve().name
             yield (self.root / "sys/class/block" / name).resolve()
+
+
+def _is_virtual(device: Path) -> bool:
+    """Tell whether *device* is a disk that another machine makes up."""
+    return any(re.fullmatch(r"virtio\d+", part) for part in device.parts)
 
 
 def _count(ranges: str) -> int:

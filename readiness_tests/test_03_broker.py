@@ -215,7 +215,7 @@ def a_cancelled_order_stays_open(engine: EngineUnderTest) -> None:
         VENUE,
         """
         async def _believe(self, client_id):
-            self._update(client_id, OrderState.CANCELLED, self._venue_ids.get(client_id))
+            self._update(client_id, OrderState.CANCELLED, self._ids.venue(client_id))
 
 
         CcxtVenue._cancel = _believe

@@ -95,7 +95,7 @@ def a_cancel_is_taken_for_done(engine: EngineUnderTest) -> None:
 
         async def _assumed(self, client_id):
             await _asked(self, client_id)
-            self._update(client_id, OrderState.CANCELLED, self._venue_ids.get(client_id))
+            self._update(client_id, OrderState.CANCELLED, self._ids.venue(client_id))
 
 
         CcxtVenue._cancel = _assumed

@@ -10,6 +10,7 @@ from msgspec.structs import astuple
 from rustybt.journal.database import database_errors
 from rustybt.journal.errors import JournalError, LeaseLostError
 from rustybt.journal.records import GENESIS, Head, Record
+from rustybt.journal.statements import HEAD, LAST, kinds_for, statements_for
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -22,10 +23,8 @@ CHUNK = 4096
 
 Row = tuple[int, int, str, str, bytes, bytes, bytes]
 
-_COLUMNS = "sequence, micros, session, kind, payload, previous, own"
-_LAST = f"SELECT {_COLUMNS} FROM journal ORDER BY sequence DESC LIMIT 1"  # noqa: S608 - constants
-_HEAD = "SELECT sequence, own FROM journal ORDER BY sequence DESC LIMIT 1"
 _LOWEST = -(2**63)
+_HIGHEST = 2**63 - 1
 
 
 class Fence(NamedTuple):
@@ -43,15 +42,7 @@ class Writer:
         self._cursor = self._connection.cursor()
         self._errors = database_errors(engine)
         self._sqlite = engine.dialect.name == "sqlite"
-        mark = "?" if self._sqlite else "%s"
-        marks = ", ".join([mark] * 7)
-        self._insert = (
-            f"INSERT INTO journal ({_COLUMNS}) VALUES ({marks})"  # noqa: S608 - constants
-        )
-        lock = "" if self._sqlite else " FOR SHARE"
-        self._token = (
-            f"SELECT token FROM journal_lease WHERE name = {mark}{lock}"  # noqa: S608 - constants
-        )
+        self._statements = statements_for(engine)
 
     def append(self, group: Sequence[Record], after: Head, fence: Fence | None = None) -> None:
         """Write *group* behind *after*; when this returns it is on disk.
@@ -65,7 +56,7 @@ class Writer:
             self._refuse_others(after)
             if fence is not None:
                 self._refuse_lost(fence)
-            self._cursor.executemany(self._insert, [astuple(record) for record in group])
+            self._cursor.executemany(self._statements.insert, [astuple(record) for record in group])
             self._connection.commit()
 
     def restore(self, groups: Iterator[list[Record]]) -> Head:
@@ -76,20 +67,22 @@ class Writer:
         head = Head(sequence=0, own=GENESIS)
         with self._whole_or_not():
             self._begin()
-            self._cursor.execute(_HEAD)
+            self._cursor.execute(HEAD)
             if self._cursor.fetchone() is not None:
                 raise JournalError(
                     "the journal to restore into holds records", expected="an empty database"
                 )
             for group in groups:
-                self._cursor.executemany(self._insert, [astuple(record) for record in group])
+                self._cursor.executemany(
+                    self._statements.insert, [astuple(record) for record in group]
+                )
                 head = Head(sequence=group[-1].sequence, own=group[-1].own)
             self._connection.commit()
         return head
 
     def last(self) -> Record | None:
         """Return the last record that is on disk."""
-        self._cursor.execute(_LAST)
+        self._cursor.execute(LAST)
         row = self._cursor.fetchone()
         self._connection.rollback()
         return None if row is None else record_of(row)
@@ -114,7 +107,7 @@ class Writer:
             self._cursor.execute("BEGIN IMMEDIATE")
 
     def _refuse_others(self, after: Head) -> None:
-        self._cursor.execute(_HEAD)
+        self._cursor.execute(HEAD)
         found = self._cursor.fetchone()
         sequence, own = (0, GENESIS) if found is None else (found[0], bytes(found[1]))
         if (sequence, own) != (after.sequence, after.own):
@@ -125,7 +118,7 @@ class Writer:
             )
 
     def _refuse_lost(self, fence: Fence) -> None:
-        self._cursor.execute(self._token, (fence.name,))
+        self._cursor.execute(self._statements.lease, (fence.name,))
         found = self._cursor.fetchone()
         if found is None or found[0] != fence.token:
             raise LeaseLostError(f"the lease {fence.name!r} is another's by now")
@@ -160,30 +153,17 @@ def rows(
     Each chunk is a transaction of its own: a long reading holds up nobody. The driver's errors
     are raised.
     """
-    statement, values = _reading(engine, kinds, upto)
+    known = statements_for(engine)
+    statement = known.read if kinds is None else known.read_kinds
+    last = _HIGHEST if upto is None else upto
+    among = [] if kinds is None else [kinds_for(engine, kinds)]
     while True:
-        found = _fetch(engine, statement, (first, *values, chunk))
+        found = _fetch(engine, statement, (first, last, *among, chunk))
         if found:
             yield found
         if len(found) < chunk:
             return
         first = found[-1][0] + 1
-
-
-def _reading(
-    engine: Engine, kinds: Collection[str] | None, upto: int | None
-) -> tuple[str, list[object]]:
-    mark = "?" if engine.dialect.name == "sqlite" else "%s"
-    where, values = f"sequence >= {mark}", list[object]()
-    if upto is not None:
-        where, values = f"{where} AND sequence <= {mark}", [upto]
-    if kinds is not None:
-        among = ", ".join([mark] * len(kinds)) or "NULL"
-        where, values = f"{where} AND kind IN ({among})", [*values, *kinds]
-    return (
-        f"SELECT {_COLUMNS} FROM journal WHERE {where} ORDER BY sequence LIMIT {mark}",  # noqa: S608 - constants and marks
-        values,
-    )
 
 
 def _fetch(engine: Engine, statement: str, values: tuple[object, ...]) -> list[Row]:

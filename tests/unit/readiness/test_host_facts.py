@@ -84,6 +84,21 @@ def test_a_rotating_disk_is_told(host: Host) -> None:
     assert host.rotates(HOME) is True
 
 
+@pytest.mark.parametrize(("said", "rotates"), [("1", None), ("0", False)])
+def test_a_virtual_disk_is_not_believed_to_rotate(
+    host: Host, said: str, rotates: bool | None
+) -> None:
+    """The kernel's word for a disk that another machine makes up is a guess, unless it denies."""
+    put(host, "proc/self/mountinfo", "22 1 253:1 / / rw - ext4 /dev/vda1 rw\n")
+    disk = "sys/devices/pci0000:00/0000:00:02.0/virtio1/block/vda"
+    put(host, f"{disk}/queue/rotational", f"{said}\n")
+    put(host, f"{disk}/vda1/partition", "1\n")
+    place = host.root / "sys/dev/block/253:1"
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.symlink_to(host.root / disk / "vda1")
+    assert host.rotates(HOME) is rotates
+
+
 def test_the_innermost_mount_counts(host: Host) -> None:
     """A disk that is mounted below the root holds what lies below it; blanks are escaped."""
     outer = (host.root / "proc/self/mountinfo").read_text("utf-8")
