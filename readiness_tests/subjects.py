@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -20,6 +21,8 @@ from rustybt.settings import Settings, load_settings
 
 PRODUCT = ("rustybt", "pytest_rustybt_ready")
 TOOL_TIMEOUT_S = 600
+USES_A_DATABASE = re.compile(r"^\s*(?:import|from)\s+(sqlalchemy|sqlite3|psycopg|alembic)\b", re.M)
+"""What a module imports that talks to a database itself."""
 
 
 @dataclass(frozen=True)
