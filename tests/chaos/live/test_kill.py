@@ -11,11 +11,29 @@ from typing import Any
 
 import pytest
 
+from rustybt.exchange.faults import Fault, FaultKind
+
 Worlds = Any
 LONG = os.environ.get("RUSTYBT_CHAOS") == "1"
 KILLS = 50
 """How often the engine of one world is killed."""
 WORLDS = range(20) if LONG else range(1)
+TROUBLES = (
+    Fault(kind=FaultKind.DROP_REQUEST, method="POST", endpoint="order"),
+    Fault(kind=FaultKind.DROP_REPLY, method="POST", endpoint="order"),
+    Fault(kind=FaultKind.CUT_REPLY, method="POST", endpoint="order"),
+    Fault(kind=FaultKind.GARBAGE_REPLY, method="POST", endpoint="order"),
+    Fault(kind=FaultKind.UNKNOWN_OUTCOME, method="POST", endpoint="order"),
+    Fault(kind=FaultKind.UNKNOWN_OUTCOME, method="POST", endpoint="order", applied=False),
+    Fault(kind=FaultKind.DELAY_REPLY, method="POST", endpoint="order", delay=0.2),
+    Fault(kind=FaultKind.DROP_REPLY, method="DELETE", endpoint="order"),
+    Fault(kind=FaultKind.FILL_BEFORE_CANCEL, endpoint="order"),
+    Fault(kind=FaultKind.DROP_EVENT, endpoint="user", count=3),
+    Fault(kind=FaultKind.DUPLICATE_EVENT, endpoint="user", count=3),
+    Fault(kind=FaultKind.REORDER_EVENT, endpoint="user", count=3),
+    Fault(kind=FaultKind.DELAY_EVENT, endpoint="user", delay=0.2, count=3),
+)
+"""What else goes wrong between a start and its kill; each is over when the next engine starts."""
 
 pytestmark = pytest.mark.skipif(not LONG, reason="kills take minutes: `tox -e chaos` runs them")
 
@@ -23,9 +41,13 @@ pytestmark = pytest.mark.skipif(not LONG, reason="kills take minutes: `tox -e ch
 @pytest.mark.timeout(3000)
 @pytest.mark.parametrize("world", WORLDS, indirect=True)
 def test_failure_45_an_engine_that_is_killed_loses_and_doubles_nothing(world: Worlds) -> None:
-    """At random instants of trading and of recovery; afterwards all agrees, to the last digit."""
+    """At random instants of trading and of recovery, in half of which the exchange fails as well.
+
+    Afterwards all agrees, to the last digit.
+    """
     chance, has_traded = world.chance, False
     for _ in range(KILLS):
+        world.exchange.clear_faults()
         world.start()
         if chance.random() < 0.3:  # while it starts, recovers or has just become ready
             with world.market():
@@ -33,11 +55,14 @@ def test_failure_45_an_engine_that_is_killed_loses_and_doubles_nothing(world: Wo
         else:
             world.agree().engines.ask("enable")
             has_traded = True
+            if chance.random() < 0.5:
+                world.exchange.add_fault(chance.choice(TROUBLES))
             with world.market():
                 time.sleep(chance.uniform(0, 0.5))
         world.kill()
         if has_traded:  # before that the journal may not be there yet
             world.engines.chain()
+    world.exchange.clear_faults()
     world.start()
     world.agree()
     orders = world.placed()
