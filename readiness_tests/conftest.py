@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pytest_rustybt_ready import Subject
     from readiness_tests.engine import EngineUnderTest
     from readiness_tests.host import Host
+    from readiness_tests.machine import Machine
     from readiness_tests.subjects import Checkout, Deployment
 
 SANDBOX_KEY = pytest.StashKey[Path]()
@@ -146,6 +147,16 @@ def engine(request: pytest.FixtureRequest, proving: bool, tmp_path: Path) -> Eng
         return EngineUnderTest(request.config.rootpath)
     pristine: Path = request.getfixturevalue("pristine_engine")
     return EngineUnderTest(copy_engine(pristine, tmp_path / "engine"), throwaway=True)
+
+
+@pytest.fixture
+def machine(request: pytest.FixtureRequest, proving: bool, tmp_path: Path) -> Machine:
+    """Return the machine at ``--hosts`` or this one, or in a proof a description to be changed."""
+    from readiness_tests.machine import described_machine, machine_at
+
+    if proving:
+        return described_machine(tmp_path / "machine")
+    return machine_at(request.config.getoption("--hosts", default=None))
 
 
 @pytest.fixture

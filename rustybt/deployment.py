@@ -102,6 +102,8 @@ API_ENABLED=false
 API_HOST=127.0.0.1
 API_PORT=8000
 # API_AUTH_TOKEN=
+# What this host serves to others beside SSH and the API; the readiness checks know of it.
+# OPEN_PORTS=443/tcp
 
 DATA_CACHE_SIZE_MB=256
 NUM_WORKERS=1

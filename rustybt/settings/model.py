@@ -28,6 +28,7 @@ from rustybt.settings.values import (
     LogLevel,
     MarketSource,
     OffsiteUrl,
+    Ports,
     Stage,
     Symbols,
     Venue,
@@ -193,6 +194,12 @@ class Settings(BaseModel):
         alias="API_AUTH_TOKEN",
         description=f"at least {MIN_TOKEN_LENGTH} characters; required unless API_HOST is loopback",
         validate_default=True,
+    )
+
+    open_ports: Ports = Field(
+        (),
+        alias="OPEN_PORTS",
+        description="ports such as 443/tcp or 8000-8010/tcp, separated by commas",
     )
 
     data_cache_size_mb: Annotated[Count, Field(ge=0, le=1_048_576)] = Field(

@@ -27,6 +27,8 @@ _CALENDAR = re.compile(r"[A-Za-z0-9_/.-]{1,32}", re.ASCII)
 _FERNET_KEY = re.compile(r"[A-Za-z0-9_-]{43}=", re.ASCII)
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 _LONGEST_SYMBOL = 64
+_PORTS = re.compile(r"(\d{1,5})(?:-(\d{1,5}))?/(?:tcp|udp)", re.ASCII)
+_LAST_PORT = 65_535
 
 
 def _plain_decimal(value: object) -> Decimal:
@@ -75,6 +77,14 @@ def _symbols(value: tuple[str, ...]) -> tuple[str, ...]:
         raise ValueError("has a name that is empty or too long")
     if len(set(value)) < len(value):
         raise ValueError("names a symbol twice")
+    return value
+
+
+def _ports(value: tuple[str, ...]) -> tuple[str, ...]:
+    for each in value:
+        found = _PORTS.fullmatch(each)
+        if found is None or not 0 < int(found[1]) <= int(found[2] or found[1]) <= _LAST_PORT:
+            raise ValueError("has something else than ports with their protocol")
     return value
 
 
@@ -154,6 +164,7 @@ Day = Annotated[date | None, BeforeValidator(_date)]
 Symbols = Annotated[tuple[str, ...], BeforeValidator(_listed), AfterValidator(_symbols)]
 MarketSource = Annotated[str, BeforeValidator(_lower), AfterValidator(_market_source)]
 BarLength = Literal["1m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "12h", "1d", "1w"]
+Ports = Annotated[tuple[str, ...], BeforeValidator(_listed), AfterValidator(_ports)]
 Host = Annotated[str, AfterValidator(_host)]
 FernetKeys = Annotated[SecretStr, AfterValidator(_fernet_keys)]
 OffsiteUrl = Annotated[SecretStr, AfterValidator(_offsite_url)]

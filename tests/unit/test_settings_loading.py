@@ -66,6 +66,7 @@ def test_every_key_is_taken_as_its_type(tmp_path: Path) -> None:
         API_HOST=::1
         API_PORT=9000
         API_AUTH_TOKEN={"t" * 32}
+        OPEN_PORTS=443/tcp, 8000-8010/udp
         DATA_CACHE_SIZE_MB=0
         NUM_WORKERS=4
         DB_URL=postgresql://user:pass@db.example/trading # pragma: allowlist secret
@@ -89,6 +90,7 @@ def test_every_key_is_taken_as_its_type(tmp_path: Path) -> None:
     assert settings.log_retention_days == 120
     assert (settings.api_enabled, settings.api_host, settings.api_port) == (True, "::1", 9000)
     assert settings.api_auth_token is not None
+    assert settings.open_ports == ("443/tcp", "8000-8010/udp")
     assert settings.data_cache_size_mb == 0
     assert (settings.num_workers, settings.db_pool_size) == (4, 8)
     assert settings.db_url.get_secret_value().endswith("@db.example/trading")
@@ -196,6 +198,10 @@ def test_the_message_holds_every_problem(tmp_path: Path) -> None:
         ("API_HOST=a b", "is neither an address nor a host name"),
         ("API_PORT=65536", "is out of range"),
         ("API_AUTH_TOKEN=short", "is too short"),
+        ("OPEN_PORTS=443", "has something else than ports with their protocol"),
+        ("OPEN_PORTS=0/tcp", "has something else than ports with their protocol"),
+        ("OPEN_PORTS=9-8/tcp", "has something else than ports with their protocol"),
+        ("OPEN_PORTS=1-65536/udp", "has something else than ports with their protocol"),
         ("DB_URL=mysql://host/x", "is not the URL of a database"),
         ("DB_URL=sqlite://", "names no database file"),
         ("OFFSITE_URL=ftp://host", "is not the URL of a store"),
