@@ -48,7 +48,8 @@ async def _one(name: str, case: Case) -> dict[str, Any]:
     """Run one case in a session of its own."""
     async with trading(name.replace(" ", "-")) as session:
         more = await case(session)
-        return session.account() | more
+        found = session.account() | more
+    return found | session.told()
 
 
 def _buy(strategy: Obedient) -> None:

@@ -32,7 +32,8 @@ async def _one(name: str, case: Case) -> dict[str, Any]:
     """Run one case in a session of its own; the books are compared again before the end."""
     async with trading(name.replace(" ", "-")) as session:
         more = await case(session)
-        return session.account() | more
+        found = session.account() | more
+    return found | session.told()
 
 
 async def _refused(session: Trading, **terms: Any) -> dict[str, Any]:
@@ -52,7 +53,7 @@ async def _afterwards(session: Trading) -> dict[str, Any]:
             lambda: session.engine.state.watermark != watermark  # noqa: B023 - awaited at once
             or session.engine.breaker.is_tripped
         )
-    return {"rejections": session.alerts.count("rejection")}
+    return {}
 
 
 def _says(status: int, code: int, message: str) -> Case:
@@ -100,7 +101,7 @@ def _throttled(kind: FaultKind) -> Case:
                 lambda: sum(not each.is_open for each in session.orders())
                 > number  # noqa: B023 - awaited at once
             )
-        return {"rejections": session.alerts.count("rejection")}
+        return {}
 
     return case
 

@@ -95,10 +95,6 @@ class Kept:
         """Keep *alert*."""
         self.said.append((alert.kind, alert.message))
 
-    def count(self, kind: str) -> int:
-        """Return how many alerts of *kind* went out."""
-        return sum(said == kind for said, _ in self.said)
-
 
 class Trading:
     """A session that runs, and the exchange that it trades on."""
@@ -193,9 +189,13 @@ class Trading:
             "doubts": self._doubts(),
             "ours": ours,
             "theirs": {name: f"{held:f}" for name, held in self._theirs().items()},
-            "alerts": sorted({kind for kind, _ in self.alerts.said}),
             "tripped": self.engine.breaker.is_tripped,
         }
+
+    def told(self) -> dict[str, Any]:
+        """Return what people were told: all of it once the session has ended, not before."""
+        kinds = [kind for kind, _ in self.alerts.said]
+        return {"alerts": sorted(set(kinds)), "rejections": kinds.count("rejection")}
 
 
 @contextlib.asynccontextmanager
