@@ -156,7 +156,8 @@ def machine(request: pytest.FixtureRequest, proving: bool, tmp_path: Path) -> Ma
 
     if proving:
         return described_machine(tmp_path / "machine")
-    return machine_at(request.config.getoption("--hosts", default=None))
+    options = request.config.option
+    return machine_at(getattr(options, "hosts", None), getattr(options, "ssh_config", None))
 
 
 @pytest.fixture

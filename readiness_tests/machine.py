@@ -114,11 +114,17 @@ def _listening(text: str) -> Iterator[Listener]:
         yield Listener(address.partition("%")[0], f"{port}/{protocol}")
 
 
-def machine_at(hosts: str | None) -> Machine:
-    """Return the machine that testinfra finds at *hosts*, or this one."""
+def machine_at(hosts: str | None, ssh_config: str | None = None) -> Machine:
+    """Return the machine that testinfra finds at *hosts*, or this one.
+
+    Raise ValueError if *hosts* are several: a verdict is about one.
+    """
+    if hosts and "," in hosts:
+        raise ValueError(f"--hosts={hosts}: a run judges one host; run it once for each")
     import testinfra  # type: ignore[import-untyped]  # it ships no types
 
-    host: Any = testinfra.get_host(hosts or "local://")
+    more = {"ssh_config": ssh_config} if ssh_config else {}
+    host: Any = testinfra.get_host(hosts or "local://", **more)
 
     def ask(command: str) -> Answer:
         # Where administrators' programs are is not on every user's path.

@@ -15,6 +15,7 @@ from readiness_tests.firewall import Opening, undeclared
 from readiness_tests.machine import Answer, Machine, UnknownError, machine_at
 
 PATIENCE_S = 30
+SEPARATION = Path("/run/sshd")
 PORTS = (22, 80, 443, 5432, 8005)
 HERE, THERE = "10.77.0.1", "10.77.0.2"
 NFTABLES = """
@@ -215,7 +216,8 @@ def server(tmp_path: Path) -> Iterator[tuple[Path, int]]:
     for name in ("host", "client"):
         words = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(tmp_path / name)]
         subprocess.run(words, check=True)
-    Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
+    is_new = not SEPARATION.exists()  # where sshd wants its unprivileged part to live
+    SEPARATION.mkdir(mode=0o755, exist_ok=True)
     config = tmp_path / "sshd_config"
     config.write_text(
         f"Port {port}\nListenAddress 127.0.0.1\nHostKey {tmp_path}/host\nPidFile none\n"
@@ -240,14 +242,22 @@ def server(tmp_path: Path) -> Iterator[tuple[Path, int]]:
             yield client, port
         finally:
             process.terminate()
+            if is_new:
+                SEPARATION.rmdir()
 
 
 def test_another_machine_is_asked_over_ssh(server: tuple[Path, int]) -> None:
     """As ``--hosts`` does it; here it is this machine by another way."""
     client, port = server
-    machine = machine_at(f"ssh://root@127.0.0.1:{port}?ssh_config={client}")
+    machine = machine_at(f"ssh://root@127.0.0.1:{port}", str(client))
     assert f"{port}/tcp" not in {each.port for each in machine.listeners()}
     said = machine.sshd()
     assert said is not None
     assert said["pubkeyauthentication"] == "yes"
     assert machine.ask("no-such-program-anywhere").code == 127
+
+
+def test_a_run_judges_one_host() -> None:
+    """Two hosts have two verdicts."""
+    with pytest.raises(ValueError, match="a run judges one host"):
+        machine_at("ssh://a,ssh://b")
