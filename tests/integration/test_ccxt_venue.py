@@ -213,6 +213,20 @@ def test_a_stream_that_is_cut_is_opened_again() -> None:
     practise(story)
 
 
+def test_a_reply_behind_its_events_is_no_silence_of_the_stream() -> None:
+    """An order of which the stream has told before the reply came is not waited for once more."""
+
+    async def story(desk: Desk) -> None:
+        late = Fault(kind=FaultKind.DELAY_REPLY, method="POST", endpoint="order", delay=1.0)
+        desk.exchange.faults.add(late)
+        desk.venue.submit([desk.order(1, None)])
+        await desk.hears(OrderFilled)
+        await asyncio.sleep(3)
+        assert not [event for event in desk.told if isinstance(event, ConnectionLost)]
+
+    practise(story, silence=0.2)
+
+
 def test_a_venue_that_cannot_be_used_says_why() -> None:
     """A wrong secret, nobody there, and a symbol that is not traded."""
 

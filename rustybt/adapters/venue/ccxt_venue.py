@@ -13,7 +13,7 @@ from rustybt.adapters.venue.exchange import close, failures, open_exchange
 from rustybt.adapters.venue.limiter import Limiter
 from rustybt.adapters.venue.markets import Markets
 from rustybt.adapters.venue.outcomes import THROTTLED, outcome_of
-from rustybt.adapters.venue.stream import UserStream
+from rustybt.adapters.venue.stream import SILENCE, UserStream
 from rustybt.adapters.venue.wire import (
     exact,
     fill_of,
@@ -58,14 +58,22 @@ _ENDED: Final = frozenset({OrderState.CANCELLED, OrderState.EXPIRED, OrderState.
 class CcxtVenue:
     """The account that *access* opens, as a ``trading.ports.Venue``.
 
-    *clock* stamps the events; *rate* and *burst* are requests a second and at once. A create is
-    sent once, whatever becomes of it. What the venue cannot honour of an order is refused here.
+    *clock* stamps the events; *rate* and *burst* are requests a second and at once; *silence* is
+    how many seconds the stream may say nothing of an acknowledged order. A create is sent once,
+    whatever becomes of it. What the venue cannot honour of an order is refused here.
     """
 
     def __init__(
-        self, access: Access, *, clock: Clock, rate: float = 50.0, burst: int = 50
+        self,
+        access: Access,
+        *,
+        clock: Clock,
+        rate: float = 50.0,
+        burst: int = 50,
+        silence: float = SILENCE,
     ) -> None:
         self._access = access
+        self._silence = silence
         self._clock = clock
         self._limiter = Limiter(rate, burst, monotonic=time.monotonic)
         self._redact = Redactor(access.secrets()).text
@@ -122,6 +130,7 @@ class CcxtVenue:
             on_order=self._on_order,
             on_trade=self._on_trade,
             said=self._said,
+            silence=self._silence,
         )
         self._stream.start()
         return dict(self._instruments)

@@ -19,16 +19,19 @@ COMPONENT: Final = "user stream"
 _SETTLED: Final = 1.0
 """Seconds after which a stream that has not failed counts as open."""
 _LONGEST_PAUSE: Final = 30.0
-_SILENCE: Final = 10.0
+SILENCE: Final = 10.0
 """Seconds within which the stream has to tell of an order that was acknowledged."""
+_REMEMBERED: Final = 10_000
+"""Of how many orders is remembered that the stream has told of them."""
 
 
 class UserStream:
     """Calls *on_order* and *on_trade* with what the venue tells of the account.
 
     When the stream breaks, or says nothing of an order that the venue has acknowledged, it is
-    reported as lost, opened again after a pause that grows, and reported as restored. *chance*
-    spreads the pauses, so that many clients do not come back at once.
+    reported as lost, opened again after a pause that grows, and reported as restored. *silence* is
+    how many seconds it may say nothing, *chance* spreads the pauses, so that many clients do not
+    come back at once.
     """
 
     def __init__(
@@ -40,6 +43,7 @@ class UserStream:
         on_order: Callable[[Mapping[str, Any]], None],
         on_trade: Callable[[Mapping[str, Any]], None],
         said: Callable[[BaseException], str],
+        silence: float = SILENCE,
         chance: random.Random | None = None,
     ) -> None:
         self._exchange = exchange
@@ -51,7 +55,9 @@ class UserStream:
         self._chance = random.Random() if chance is None else chance  # noqa: S311 - no secret
         self._task: asyncio.Task[None] | None = None
         self._is_lost = False
+        self._silence = silence
         self._expected: dict[str, float] = {}
+        self._heard: dict[str, None] = {}
 
     def start(self) -> None:
         """Open the stream."""
@@ -64,8 +70,9 @@ class UserStream:
             await asyncio.gather(self._task, return_exceptions=True)
 
     def expect(self, venue_id: str) -> None:
-        """Expect the stream to tell of an order that was acknowledged just now."""
-        self._expected[venue_id] = asyncio.get_running_loop().time() + _SILENCE
+        """Expect the stream to tell of an order that was acknowledged just now, or before that."""
+        if venue_id not in self._heard:  # the events of an order may overtake the reply
+            self._expected[venue_id] = asyncio.get_running_loop().time() + self._silence
 
     async def _keep_open(self) -> None:
         """Watch, and watch again when it breaks."""
@@ -120,7 +127,11 @@ class UserStream:
     def _orders(self, found: list[Any]) -> None:
         """Take reports of orders."""
         for order in found:
-            self._expected.pop(str(order["id"]), None)
+            venue_id = str(order["id"])
+            self._expected.pop(venue_id, None)
+            self._heard[venue_id] = None
+            if len(self._heard) > _REMEMBERED:
+                del self._heard[next(iter(self._heard))]
             self._on_order(order)
 
     def _trades(self, found: list[Any]) -> None:
