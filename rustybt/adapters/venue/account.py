@@ -20,30 +20,43 @@ _PAGE: Final = 500
 """How many trades or orders are asked for at once."""
 _LEAST_PAGE: Final = 50
 """No venue of ccxt's gives fewer at once if it has more."""
+_REMEMBERED: Final = 50_000
+"""Of how many orders ids are remembered: open ones are seen again with every snapshot."""
 _OLDEST_FIRST: Final = frozenset({"binance", "binanceus", "binanceusdm", "binancecoinm"})
 """Venues that give as many trades as asked for, and from a given time on the oldest first."""
 
 
 class Ids:
-    """Under which ids the venue has our orders: earlier ones of a replaced order included."""
+    """Under which ids the venue has our orders: earlier ones of a replaced order included.
 
-    def __init__(self) -> None:
+    So many are *remembered*: those that were not mentioned for longest are forgotten first.
+    """
+
+    def __init__(self, remembered: int = _REMEMBERED) -> None:
+        self._remembered = remembered
         self._clients: dict[str, str] = {}
         self._venues: dict[str, str] = {}
         self._symbols: dict[str, str] = {}
 
     def know(self, client_id: str, venue_id: str) -> None:
         """Take *venue_id* for the newest of the order *client_id*."""
-        self._clients[venue_id] = client_id
-        self._venues[client_id] = venue_id
+        self._keep(self._clients, venue_id, client_id)
+        self._keep(self._venues, client_id, venue_id)
 
     def learn(self, client_id: str, venue_id: str) -> None:
         """Remember whose *venue_id* is, the newest or not, unless that is known."""
-        self._clients.setdefault(venue_id, client_id)
+        self._keep(self._clients, venue_id, self._clients.get(venue_id, client_id))
 
     def place(self, client_id: str, symbol: str) -> None:
         """Remember what an order trades."""
-        self._symbols[client_id] = symbol
+        self._keep(self._symbols, client_id, symbol)
+
+    def _keep(self, ids: dict[str, str], name: str, value: str) -> None:
+        """Remember *value* as the newest, and forget the oldest where there are too many."""
+        ids.pop(name, None)
+        ids[name] = value
+        if len(ids) > self._remembered:
+            del ids[next(iter(ids))]
 
     def knows(self, venue_id: str) -> bool:
         """Tell whether it is known whose order *venue_id* is."""

@@ -27,6 +27,8 @@ _LONGEST_PAUSE: Final = 30.0
 _PAGE: Final = 500
 _SILENT_BARS: Final = 3
 _LEAST_SILENCE: Final = 60.0
+_CACHED: Final = 20
+"""Candles of each symbol that ccxt keeps; what was missed for longer is fetched."""
 
 Candle = list[Any]
 """Start in milliseconds, open, high, low, close, volume: the numbers as text."""
@@ -61,6 +63,7 @@ class CcxtFeed:
         self._sink = sink
         self._interval_ms = int(interval.total_seconds() * 1000)
         self._exchange = open_exchange(self._access, ("fetchOHLCV",))
+        self._exchange.options["OHLCVLimit"] = _CACHED
         self._timeframe = timeframe_of(self._exchange, interval)
         self._hear_what_is_complete()
         try:
