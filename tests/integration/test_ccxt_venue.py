@@ -227,6 +227,22 @@ def test_a_reply_behind_its_events_is_no_silence_of_the_stream() -> None:
     practise(story, silence=0.2)
 
 
+def test_an_order_on_its_way_is_not_missing() -> None:
+    """What the venue does not know yet may still arrive: the question waits for the request."""
+
+    async def story(desk: Desk) -> None:
+        late = Fault(kind=FaultKind.DELAY_REQUEST, method="POST", endpoint="order", delay=1.0)
+        desk.exchange.faults.add(late)
+        order = desk.order(1, None)
+        desk.venue.submit([order])
+        desk.venue.query(order.order.client_id, order.order.symbol)
+        found = await desk.hears(OrderFound)
+        assert found.client_id == order.order.client_id
+        assert not [event for event in desk.told if isinstance(event, OrderMissing)]
+
+    practise(story)
+
+
 def test_a_venue_that_cannot_be_used_says_why() -> None:
     """A wrong secret, nobody there, and a symbol that is not traded."""
 

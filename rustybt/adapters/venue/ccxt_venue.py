@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from rustybt.adapters.venue.account import AccountReader, Ids
@@ -85,6 +86,7 @@ class CcxtVenue:
         self._replacing: dict[str, str] = {}  # venue ids that a modification ends, by client id
         self._told: dict[tuple[str, str], None] = {}  # the newest trades, by symbol and id
         self._tasks: set[asyncio.Task[None]] = set()
+        self._sending: dict[str, asyncio.Task[None]] = {}
         self._stream: UserStream | None = None
         self._is_reading = False
         self.skew_ms = 0
@@ -165,7 +167,9 @@ class CcxtVenue:
             if reason:
                 self._fail(Request.SUBMIT, Outcome.REFUSED, reason, order.client_id)
             else:
-                self._spawn(self._submit(order), Request.SUBMIT, order.client_id)
+                sending = self._spawn(self._submit(order), Request.SUBMIT, order.client_id)
+                self._sending[order.client_id] = sending
+                sending.add_done_callback(partial(self._has_sent, order.client_id))
 
     def cancel(self, client_id: str) -> None:
         """Ask for the end of an order."""
@@ -289,13 +293,22 @@ class CcxtVenue:
             return exact(found.get("filled"))
         return order.filled
 
+    def _has_sent(self, client_id: str, _: asyncio.Task[None]) -> None:
+        """Forget a request that is over."""
+        self._sending.pop(client_id, None)
+
     async def _query(self, client_id: str, symbol: str) -> None:
-        """Ask for one order and its trades."""
+        """Ask for one order and its trades; what is still on its way is not missing."""
+        sending = self._sending.get(client_id)
         try:
             self._tell(await self._reader.order(client_id, symbol))
         except Exception as error:  # noqa: BLE001 - whatever goes wrong is told
             if type(error).__name__ != "OrderNotFound":
                 self._failed(Request.QUERY, error, client_id)
+                return
+            if sending is not None:
+                await asyncio.wait((sending,))
+                await self._query(client_id, symbol)
                 return
             said = self._said(error)
             self._tell(OrderMissing(time=self._clock.now(), client_id=client_id, reason=said))
@@ -466,7 +479,7 @@ class CcxtVenue:
         work: Coroutine[Any, Any, None],
         request: Request = Request.QUERY,
         client_id: str | None = None,
-    ) -> None:
+    ) -> asyncio.Task[None]:
         """Do *work* beside everything else; if it breaks, nobody knows what became of it."""
 
         async def guarded() -> None:
@@ -478,3 +491,4 @@ class CcxtVenue:
         task = asyncio.get_running_loop().create_task(guarded())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
