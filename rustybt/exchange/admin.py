@@ -93,6 +93,7 @@ class Admin:
             ("/practice/candles", self._candles),
         ):
             app.router.add_post(path, self._guarded(act))
+        app.router.add_get("/practice/heard", self._guarded(self._heard))
         app.router.add_get("/practice/faults", self._guarded(self._armed))
         app.router.add_delete("/practice/faults", self._guarded(self._disarm))
         app.router.add_delete("/practice/faults/{number:[0-9]+}", self._guarded(self._disarm))
@@ -182,6 +183,14 @@ class Admin:
             {"number": number, "hits": hits, "fault": fault}
             for number, (fault, hits) in self._server.faults.all().items()
         ]
+
+    def _heard(self, _: web.Request, __: bytes) -> Any:
+        """Return how many market streams have a listener, and how many hear of accounts."""
+        listeners = tuple(self._server.hub.listeners)
+        return {
+            "streams": len({stream for each in listeners for stream in each.streams}),
+            "users": sum(each.hears_users for each in listeners),
+        }
 
     def _disarm(self, request: web.Request, _: bytes) -> Any:
         number = request.match_info.get("number")

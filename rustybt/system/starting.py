@@ -124,13 +124,16 @@ def live_session(
     until: timedelta | None = None,
     silence: float | None = None,
     runner_settings: RunnerSettings | None = None,
+    connect: Callable[[Access, Clock], Venue] | None = None,
     **changes: Any,
 ) -> Session:
     """Return a session of *strategy* that sends orders to the account that *access* opens.
 
     Bars of *interval* are those of the venue; one that brings none for *silence* seconds counts as
     lost. The account's currency is the one that *symbols* quote in. *mode* is ``live``, or
-    ``paper`` at a venue without money; the rest is as in :func:`paper_session`.
+    ``paper`` at a venue without money. *connect* makes the venue (default: a
+    :class:`~rustybt.adapters.venue.ccxt_venue.CcxtVenue`); the rest is as in
+    :func:`paper_session`.
     """
     quotes = {symbol.partition("/")[2].partition(":")[0] for symbol in symbols}
     if len(quotes) != 1:
@@ -149,7 +152,7 @@ def live_session(
         return Plan(
             mode,
             clock,
-            CcxtVenue(access, clock=clock),
+            CcxtVenue(access, clock=clock) if connect is None else connect(access, clock),
             instruments,
             lambda _: CcxtFeed(access, clock=clock, silence=silence),
             interval,

@@ -45,6 +45,24 @@ def test_each_suite_prints_a_record(cli: Cli, suite: str) -> None:
         assert case["ratios"]
 
 
+def test_orders_are_timed_one_by_one_and_at_peak(cli: Cli, tmp_path: Path) -> None:
+    """Every order of both parts is in the percentiles and in the histograms, and none is lost."""
+    path = tmp_path / "record.json"
+    sizes = ("--iterations", 1, "--size", 100, "--peak", 1)
+    code, out, _ = cli("benchmark", "--suite", "order-execution", *sizes, "--output", path)
+    assert code == 0
+    record = json.loads(path.read_bytes())
+    for part, orders in (("latency", 100), ("load", 200)):
+        for step in ("wire_ms", "acknowledged_ms"):
+            found = record[part][step]
+            assert found["count"] == orders == sum(found["histogram"].values())
+            assert 0 < found["p50"] <= found["p95"] <= found["p99"] <= found["max"]
+    load = record["load"]
+    assert (load["acknowledged"], load["bars"], load["lost"]) == (200, 500, 0)
+    assert "peak of 1 s: 200 orders and 500 bars of 500 symbols, 0 lost" in out
+    assert f"{record['latency']['acknowledged_ms']['p99']:.2f}" in out
+
+
 def test_people_see_tables_and_the_record_goes_to_a_file(cli: Cli, tmp_path: Path) -> None:
     """The file holds the figures that are shown."""
     path = tmp_path / "record.json"
@@ -76,9 +94,9 @@ def test_json_and_file_are_the_same_record(cli: Cli, tmp_path: Path) -> None:
 
 def test_an_unknown_suite_is_named_with_those_that_are(cli: Cli) -> None:
     """Wrong usage ends with 2."""
-    code, out, err = cli("benchmark", "--suite", "order-execution")
+    code, out, err = cli("benchmark", "--suite", "anything")
     assert (code, out) == (2, "")
-    assert "'order-execution' is none of backtest, ledger, signals" in err
+    assert "'anything' is none of backtest, ledger, order-execution, signals" in err
 
 
 @pytest.mark.parametrize("option", [("--iterations", 0), ("--size", 99)])
