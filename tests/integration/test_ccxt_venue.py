@@ -16,6 +16,7 @@ from rustybt.adapters.venue.exchange import Access
 from rustybt.adapters.venue.feed import CcxtFeed
 from rustybt.adapters.venue.markets import read_instruments
 from rustybt.exchange.faults import Fault, FaultKind
+from rustybt.exchange.records import Trading
 from rustybt.exchange.serving import Exchange, running_exchange
 from rustybt.model.approval import RiskApproved
 from rustybt.model.bar import Bar
@@ -225,6 +226,25 @@ def test_a_reply_behind_its_events_is_no_silence_of_the_stream() -> None:
         assert not [event for event in desk.told if isinstance(event, ConnectionLost)]
 
     practise(story, silence=0.2)
+
+
+def test_a_halt_is_noticed_without_an_order_and_its_orders_are_still_told_of() -> None:
+    """What is traded is read again with snapshots; an order in a market that is halted is known."""
+
+    async def story(desk: Desk) -> None:
+        desk.venue.submit([desk.order(1)])
+        await desk.hears(OrderUpdated, lambda each: each.state is OrderState.ACCEPTED)
+        desk.exchange.venue.set_trading(ELM, Trading.BREAK, desk.exchange.server.now())
+        desk.venue.snapshot([ELM], None)
+        assert (await desk.hears(InstrumentsChanged)).gone == (ELM,)
+        desk.venue.query("RBT-1-1", ELM)
+        assert (await desk.hears(OrderFound)).order.state is OrderState.ACCEPTED
+        desk.exchange.venue.set_trading(ELM, Trading.TRADING, desk.exchange.server.now())
+        desk.venue.snapshot([ELM], None)
+        back = await desk.hears(InstrumentsChanged, lambda each: bool(each.instruments))
+        assert [each.symbol for each in back.instruments] == [ELM]
+
+    practise(story, markets_every=0.0)
 
 
 def test_an_order_on_its_way_is_not_missing() -> None:

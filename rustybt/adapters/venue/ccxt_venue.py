@@ -51,6 +51,8 @@ _BACK_OFF: Final = 10
 """Seconds of silence after a refusal for too many requests that names none."""
 MAX_SKEW_MS: Final = 1000
 """How far the venue's clock may be from ours when a session begins."""
+MARKETS_EVERY: Final = 300.0
+"""For how many seconds the list of what is traded is believed."""
 _TOLD: Final = 50_000
 """How many trades are remembered, so that each is told once; the engine knows the others."""
 _ENDED: Final = frozenset({OrderState.CANCELLED, OrderState.EXPIRED, OrderState.REJECTED})
@@ -60,7 +62,8 @@ class CcxtVenue:
     """The account that *access* opens, as a ``trading.ports.Venue``.
 
     *clock* stamps the events; *rate* and *burst* are requests a second and at once; *silence* is
-    how many seconds the stream may say nothing of an acknowledged order. A create is sent once,
+    how many seconds the stream may say nothing of an acknowledged order, *markets_every* how many
+    the list of what is traded is good for: snapshots read it again. A create is sent once,
     whatever becomes of it. What the venue cannot honour of an order is refused here.
     """
 
@@ -72,6 +75,7 @@ class CcxtVenue:
         rate: float = 50.0,
         burst: int = 50,
         silence: float = SILENCE,
+        markets_every: float = MARKETS_EVERY,
     ) -> None:
         self._access = access
         self._silence = silence
@@ -89,6 +93,8 @@ class CcxtVenue:
         self._sending: dict[str, asyncio.Task[None]] = {}
         self._stream: UserStream | None = None
         self._is_reading = False
+        self._markets_every = markets_every
+        self._markets_read = 0.0
         self.skew_ms = 0
 
     @property
@@ -107,7 +113,7 @@ class CcxtVenue:
         self._sink = sink
         self._exchange = open_exchange(self._access)
         self._reader = AccountReader(
-            self._exchange, self._limiter, self._ids, self._instruments, self._clock
+            self._exchange, self._limiter, self._ids, self._markets.known, self._clock
         )
         try:
             self.skew_ms = await self._measure_skew()
@@ -117,7 +123,7 @@ class CcxtVenue:
                     f"{MAX_SKEW_MS} ms at most"
                 )
             await self._exchange.load_markets()
-            self._markets.read(self._exchange)
+            self._read_markets()
             await self._exchange.fetch_balance()
         except Exception as error:  # noqa: BLE001 - each becomes one clear error
             await self._exchange.close()
@@ -315,6 +321,8 @@ class CcxtVenue:
 
     async def _take_snapshot(self, symbols: Sequence[str], since: datetime | None) -> None:
         """Ask for balances, open orders and trades; report them together."""
+        if time.monotonic() >= self._markets_read + self._markets_every:
+            await self._reread()
         try:
             self._tell(await self._reader.snapshot(symbols, since))
         except Exception as error:  # noqa: BLE001 - whatever goes wrong is told
@@ -409,12 +417,17 @@ class CcxtVenue:
             with contextlib.suppress(*failures()):  # the next rejection tries again
                 await self._limiter.acquire()
                 await self._exchange.load_markets(True)  # noqa: FBT003 - ccxt's own signature
-                changed, gone = self._markets.read(self._exchange)
+                changed, gone = self._read_markets()
                 if changed or gone:
                     now, traded = self._clock.now(), tuple(changed)
                     self._tell(InstrumentsChanged(time=now, instruments=traded, gone=tuple(gone)))
         finally:
             self._is_reading = False
+
+    def _read_markets(self) -> tuple[list[Instrument], list[str]]:
+        """Take over the markets that were loaded; return what changed, and what is gone."""
+        self._markets_read = time.monotonic()
+        return self._markets.read(self._exchange)
 
     async def _synchronise(self) -> None:
         """Compare the clocks again, and sign by the venue's from now on."""
@@ -425,7 +438,7 @@ class CcxtVenue:
     def _fill(self, trade: Mapping[str, Any], client_id: str) -> None:
         """Tell of a trade, once."""
         symbol, number = trade["symbol"], str(trade["id"])
-        instrument = self._instruments.get(symbol)
+        instrument = self._markets.known.get(symbol)
         if instrument is None or (symbol, number) in self._told:
             return
         fill = fill_of(trade, client_id, instrument.quote)

@@ -27,10 +27,15 @@ _KINDS: Final = {
 
 
 class Markets:
-    """The instruments of a venue, by symbol, as it last told them."""
+    """The instruments of a venue, by symbol, as it last told them.
+
+    *instruments* are those that can be traded now; *known* ones may be halted or delisted, but
+    their orders and trades can still be told of.
+    """
 
     def __init__(self) -> None:
         self.instruments: dict[str, Instrument] = {}
+        self.known: dict[str, Instrument] = {}
 
     def read(self, exchange: Any) -> tuple[list[Instrument], list[str]]:
         """Take over the markets that *exchange* (of ccxt) has loaded.
@@ -47,6 +52,7 @@ class Markets:
         gone = sorted(self.instruments.keys() - found.keys())
         self.instruments.clear()
         self.instruments.update(found)
+        self.known.update(found)
         return changed, gone
 
 
