@@ -14,6 +14,7 @@ from rustybt.journal.store import Journal
 from rustybt.model.bar import Bar, Quote
 from rustybt.model.event import BarClosed, QuoteChanged
 from rustybt.model.instrument import Instrument
+from rustybt.risk import TradingHours
 from rustybt.strategy import Strategy
 from rustybt.trading.clocks import SimulatedClock, WallClock
 from rustybt.trading.engine import Engine
@@ -156,9 +157,13 @@ def _rate(symbols: int, bars: int) -> dict[str, Any]:
 
 
 def _bar(symbol: str, number: int, prices: Sequence[int]) -> BarClosed:
-    """Return the event of one bar."""
+    """Return the event of one bar, so many minutes after the start."""
+    return bar_at(symbol, START + number * MINUTE, prices)
+
+
+def bar_at(symbol: str, start: datetime, prices: Sequence[int]) -> BarClosed:
+    """Return the event of the bar that begins at *start*."""
     opened, high, low, close = (Decimal(price) for price in prices)
-    start = START + number * MINUTE
     bar = Bar(
         symbol=symbol,
         start=start,
@@ -182,15 +187,19 @@ def _traded(
     name: str, plan: Wishes, events: Sequence[Any], ahead: timedelta = timedelta()
 ) -> tuple[Engine, Planned, list[Decimal]]:
     """Run a session over *events*."""
-    return asyncio.run(_session(name, Planned(plan), events, ahead))
+    return asyncio.run(session(name, Planned(plan), events, ahead))
 
 
-async def _session(
-    name: str, strategy: Planned, events: Sequence[Any], ahead: timedelta
+async def session(
+    name: str,
+    strategy: Planned,
+    events: Sequence[Any],
+    ahead: timedelta = timedelta(),
+    hours: TradingHours | None = None,
 ) -> tuple[Engine, Planned, list[Decimal]]:
-    """Run a session over *events*; return what is left of it."""
+    """Run a session over *events*; return what is left of it. *hours* are those of its market."""
     symbols = tuple(sorted({each.bar.symbol for each in events if isinstance(each, BarClosed)}))
-    clock = SimulatedClock(START)
+    clock = SimulatedClock(events[0].bar.start)
     instruments = {
         symbol: Instrument(
             symbol=symbol, base=symbol.partition("/")[0], quote="USDT", tick=_CENT, lot=_CENT
@@ -198,9 +207,9 @@ async def _session(
         for symbol in symbols
     }
     settings = EngineSettings(symbols=symbols, interval=MINUTE, currency="USDT", guard=GUARD)
-    engine = Engine(strategy, instruments, settings)
+    engine = Engine(strategy, instruments, settings, hours=hours)
     started = SessionStarted(
-        time=START,
+        time=clock.now(),
         session=name,
         mode="paper",
         clock="simulated",

@@ -140,6 +140,10 @@ class Trading:
         self._strategy.wishes.append(wish)
         self._feed.say(self.price)
 
+    def heeded(self) -> bool:
+        """Tell whether the strategy has done what it was to wish for."""
+        return not self._strategy.wishes
+
     def fault(self, kind: FaultKind, **terms: Any) -> int:
         """Arm a fault."""
         return self.exchange.faults.add(Fault(kind=kind, **terms))
@@ -190,6 +194,7 @@ class Trading:
             "ours": ours,
             "theirs": {name: f"{held:f}" for name, held in self._theirs().items()},
             "tripped": self.engine.breaker.is_tripped,
+            "cause": self.engine.breaker.cause or "",
         }
 
     def told(self) -> dict[str, Any]:
@@ -205,6 +210,7 @@ async def trading(
     limits: RateLimits | None = None,
     rate: float = 10_000.0,
     balances: Mapping[str, Decimal] | None = None,
+    markets_every: float = 300.0,
     **changes: Any,
 ) -> AsyncIterator[Trading]:
     """Run a session called *name*, ready to trade, until the context ends."""
@@ -240,7 +246,9 @@ async def trading(
             journal.fence(lease)
             runner = Runner(
                 engine,
-                venue=CcxtVenue(access, clock=clock, rate=rate, burst=int(rate)),
+                venue=CcxtVenue(
+                    access, clock=clock, rate=rate, burst=int(rate), markets_every=markets_every
+                ),
                 feed=lambda _: feed,
                 clock=clock,
                 journal=journal,

@@ -90,15 +90,28 @@ _MANY_TRADES = 20_000
 class Facts:
     """What an event came to, for whoever has to act on it.
 
-    *bars* are those of one instant or several, each complete; *fills* are new ones of our orders;
+    *bars* are those of one instant or several, each complete; *gaps* say of which symbol none came
+    from when until when; *fills* are new ones of our orders;
     *ended* orders were rejected, *faults* are reports that cannot be, as kind and sentence; *odd*
     are harmless oddities.
     """
 
-    __slots__ = ("bars", "ended", "faults", "fills", "found", "odd", "snapshot", "split", "unknown")
+    __slots__ = (
+        "bars",
+        "ended",
+        "faults",
+        "fills",
+        "found",
+        "gaps",
+        "odd",
+        "snapshot",
+        "split",
+        "unknown",
+    )
 
     def __init__(self) -> None:
         self.bars: list[list[Bar]] = []
+        self.gaps: list[tuple[str, datetime, datetime]] = []
         self.fills: list[Fill] = []
         self.ended: list[Order] = []
         self.faults: list[tuple[str, str]] = []

@@ -19,7 +19,7 @@ from rustybt.model.order_state import OrderState
 from rustybt.trading.books import Books
 from rustybt.trading.commands import Severity
 from rustybt.trading.desk import Desk
-from rustybt.trading.guard import losses, stale, tripwire
+from rustybt.trading.guard import left_out, losses, stale, tripwire
 from rustybt.trading.hooks import Hooks, refuse_silent
 from rustybt.trading.operations import STALE, STOP, begin_stop, drive, give_up_stop
 from rustybt.trading.recovery import (
@@ -191,6 +191,10 @@ class Engine:
                 desk.alert("discrepancy", f"missed fill: {problem}")
                 if self.settings.policy(Kind.MISSED_FILL) is Policy.HALT:
                     desk.trip(f"reconciliation: missed fill: {problem}")
+        for gap in facts.gaps:
+            said = left_out(gap, self.settings.interval, desk.hours)
+            if said is not None:
+                desk.alert("missing_bar", said)
         for order in facts.ended:
             desk.alert("rejection", f"order {order.client_id} was rejected: {order.reason}")
         for kind, problem in facts.faults:

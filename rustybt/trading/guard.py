@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from rustybt.model.money import ZERO, divide, multiply, subtract
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from datetime import datetime, timedelta
 
     from rustybt.risk.limits import TradingHours
     from rustybt.trading.books import Books
     from rustybt.trading.settings import GuardSettings
+
+_LOOKED_AT: Final = 10_000
+"""Bars of a gap that the calendar is asked for: a week of minutes."""
 
 
 def tripwire(books: Books, guard: GuardSettings) -> str | None:
@@ -89,3 +92,19 @@ def stale(books: Books, guard: GuardSettings, hours: TradingHours | None) -> str
     worst = ", ".join(f"{symbol} {seconds:.0f} s" for symbol, seconds in sorted(silent.items())[:5])
     limit = guard.stale_after.total_seconds()
     return f"stale data: no bar of {worst} reached the limit of {limit:.0f} s"
+
+
+def left_out(
+    gap: tuple[str, datetime, datetime], interval: timedelta, hours: TradingHours | None
+) -> str | None:
+    """Return which bars of a symbol did not come, if its market was open at the start of one.
+
+    *gap* is the symbol, when the next bar should have begun, and when it did.
+    """
+    symbol, first, until = gap
+    count = -((first - until) // interval)
+    looked_at = (first + number * interval for number in range(min(count, _LOOKED_AT)))
+    if hours is not None and not any(hours(symbol, start) for start in looked_at):
+        return None
+    bars = "a bar" if count == 1 else f"{count} bars"
+    return f"{bars} of {symbol} did not come, from {first.isoformat()} on"

@@ -117,6 +117,9 @@ def release(books: Books, facts: Facts) -> None:
 def _release(books: Books, bars: list[Bar], facts: Facts) -> None:
     """Take prices over from *bars*."""
     for bar in bars:
+        last = books.bars.get(bar.symbol)
+        if last is not None and (expected := last + (bar.end - bar.start)) < bar.start:
+            facts.gaps.append((bar.symbol, expected, bar.start))
         books.prices[bar.symbol] = bar.close
         books.bars[bar.symbol] = bar.start
     facts.bars.append(bars)

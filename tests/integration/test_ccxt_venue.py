@@ -243,6 +243,11 @@ def test_a_halt_is_noticed_without_an_order_and_its_orders_are_still_told_of() -
         desk.venue.snapshot([ELM], None)
         back = await desk.hears(InstrumentsChanged, lambda each: bool(each.instruments))
         assert [each.symbol for each in back.instruments] == [ELM]
+        desk.exchange.venue.set_trading(ELM, Trading.DELISTED, desk.exchange.server.now())
+        desk.told.clear()
+        desk.venue.snapshot([ELM], None)
+        account = await desk.hears(VenueSnapshot)
+        assert [each.currency for each in account.balances] == ["USDT"]
 
     practise(story, markets_every=0.0)
 

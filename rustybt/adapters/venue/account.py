@@ -117,15 +117,19 @@ class AccountReader:
         )
 
     async def snapshot(self, symbols: Sequence[str], since: datetime | None) -> VenueSnapshot:
-        """Return balances, open orders and, from *since* on, trades in *symbols*."""
+        """Return balances, open orders and, from *since* on, trades in *symbols*.
+
+        A venue answers nothing about what it has delisted; balances tell what is left of it.
+        """
         asked = self._clock.now()
+        listed = [symbol for symbol in symbols if symbol in self._exchange.markets]
         balances = await self._call("fetch_balance")
         orders: list[VenueOrder] = []
         fills: list[Fill] = []
         complete = True
-        for symbol in symbols:
+        for symbol in listed:
             orders += await self._open_orders(symbol)
-        for symbol in symbols:
+        for symbol in listed:
             found, whole = await self._fills(symbol, since)
             fills += found
             complete = complete and whole

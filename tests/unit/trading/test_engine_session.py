@@ -17,6 +17,7 @@ from rustybt.risk.limits import RiskLimits
 from rustybt.strategy import Strategy, StrategyError, Terms
 from rustybt.trading.commands import Cancel, End, KeepState, Modify, Query, SetTimer
 from rustybt.trading.engine import Engine
+from rustybt.trading.guard import left_out
 from rustybt.trading.reports import Heartbeat, InstrumentsChanged
 from rustybt.trading.settings import EngineSettings, GuardSettings, OnStop
 
@@ -272,6 +273,29 @@ def test_a_missing_bar_is_not_waited_for_long(session: Sessions) -> None:
     run.now -= 2 * MINUTE
     run.bar("100", "BTC/USDT")
     assert run.strategy.seen[-1] == ("BTC/USDT",)
+
+
+def test_bars_that_did_not_come_are_told(session: Sessions) -> None:
+    """Failure 36: people hear of a hole that nobody fills; one after another leaves none."""
+    run = session().start().bar("100").bar("101")
+    assert not run.alerts("missing_bar")
+    run.now += 2 * MINUTE
+    run.bar("102")
+    assert [each.message.partition(",")[0] for each in run.alerts("missing_bar")] == [
+        "2 bars of BTC/USDT did not come"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("opens", "told"), [(1, "3 bars of A did not come"), (2, "3 bars of A did not come"), (9, None)]
+)
+def test_bars_of_a_closed_market_are_not_missed(opens: int, told: str | None) -> None:
+    """What is left out counts if the market was open at the start of any bar of it."""
+    first = datetime(2026, 1, 5, 9, tzinfo=UTC)
+    gap = ("A", first, first + 3 * MINUTE)
+    said = left_out(gap, MINUTE, lambda _, at: at >= first + opens * MINUTE)
+    assert (said and said.partition(",")[0]) == told
+    assert left_out(gap, MINUTE, None) == f"3 bars of A did not come, from {first.isoformat()} on"
 
 
 def test_a_repeated_or_foreign_bar_is_left_out(session: Sessions) -> None:
