@@ -195,9 +195,16 @@ async def session(
     strategy: Planned,
     events: Sequence[Any],
     ahead: timedelta = timedelta(),
+    *,
     hours: TradingHours | None = None,
+    told: list[str] | None = None,
+    **changes: Any,
 ) -> tuple[Engine, Planned, list[Decimal]]:
-    """Run a session over *events*; return what is left of it. *hours* are those of its market."""
+    """Run a session over *events*; return what is left of it.
+
+    *hours* are those of its market; of which kinds people were told goes into *told*; *changes*
+    are settings.
+    """
     symbols = tuple(sorted({each.bar.symbol for each in events if isinstance(each, BarClosed)}))
     clock = SimulatedClock(events[0].bar.start)
     instruments = {
@@ -206,7 +213,8 @@ async def session(
         )
         for symbol in symbols
     }
-    settings = EngineSettings(symbols=symbols, interval=MINUTE, currency="USDT", guard=GUARD)
+    terms: dict[str, Any] = {"guard": GUARD, **changes}
+    settings = EngineSettings(symbols=symbols, interval=MINUTE, currency="USDT", **terms)
     engine = Engine(strategy, instruments, settings, hours=hours)
     started = SessionStarted(
         time=clock.now(),
@@ -225,7 +233,7 @@ async def session(
         scripts.append(Script(runner, clock, events, ahead))
         return scripts[0]
 
-    key = SigningKey.generate()
+    key, alerts = SigningKey.generate(), Kept()
     with Journal.open(f"sqlite:///{name}.db", session=name, clock=clock.now, key=key) as journal:
         runner = Runner(
             engine,
@@ -233,11 +241,13 @@ async def session(
             feed=scripted,
             clock=clock,
             journal=journal,
-            notifier=Kept(),
+            notifier=alerts,
             started=started,
             wall=WallClock().now,
         )
         await runner.run(enabled_by="readiness", reason=name)
+    if told is not None:
+        told += [kind for kind, _ in alerts.said]
     return engine, strategy, scripts[0].equities
 
 

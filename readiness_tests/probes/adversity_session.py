@@ -37,6 +37,8 @@ from rustybt.trading.runner import Runner
 from rustybt.trading.settings import EngineSettings
 
 PATIENCE_S = 30.0
+IMPATIENCE_S = 2.0
+"""How long is waited after something did not come: the case is lost already."""
 SYMBOL = "ELM/USDT"
 INTERVAL = timedelta(minutes=1)
 ACCOUNT = "the account"
@@ -109,6 +111,7 @@ class Trading:
         self.running: asyncio.Future[Any] | None = None
         self._strategy = strategy
         self._feed = feed
+        self._patience = PATIENCE_S
         # A delay of nothing does no harm, and counts the requests that come in.
         self._orders = exchange.faults.add(
             Fault(kind=FaultKind.DELAY_REPLY, method="POST", endpoint="order", count=None)
@@ -153,10 +156,11 @@ class Trading:
 
         What does not hold shows in the account that the case gives: that is for the check to judge.
         """
-        end = asyncio.get_running_loop().time() + PATIENCE_S
+        end = asyncio.get_running_loop().time() + self._patience
         while not holds():
             ended = self.running is None or self.running.done()
             if ended or asyncio.get_running_loop().time() > end:
+                self._patience = IMPATIENCE_S
                 return False
             await asyncio.sleep(0.01)
         return True

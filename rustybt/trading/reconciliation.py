@@ -143,6 +143,9 @@ def _amounts(
         if here != there:
             kind = Kind.QUANTITY_DRIFT if currency in bases else Kind.CASH_DRIFT
             yield _amount(kind, currency, here, there)
+    for currency in sorted(theirs.keys() - wanted):
+        if theirs[currency]:
+            yield _amount(Kind.FOREIGN_POSITION, currency, ZERO, theirs[currency])
     if snapshot.positions is not None:
         yield from _positions(snapshot.positions, ledger, symbols)
 

@@ -223,3 +223,11 @@ def test_shares_count_as_balances_where_there_are_no_positions() -> None:
         (Kind.CASH_DRIFT, "USD"),
         (Kind.QUANTITY_DRIFT, "ACME"),
     ]
+
+
+def test_what_came_to_an_account_from_elsewhere_is_foreign() -> None:
+    """A currency that the books have never known is told, one without an amount is not."""
+    _, share = contracts()
+    ledger = ledger_of((share, 5))
+    found = compared(ledger, "950", None, ACME="5", DOGE="7", DUST="0")
+    assert found == [(Kind.FOREIGN_POSITION, "DOGE")]
