@@ -7,7 +7,7 @@ import itertools
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 
 from readiness_tests.probes.adversity_market import MINUTE, START, Planned, bar_at, session
 from readiness_tests.probes.adversity_session import IMPATIENCE_S, PATIENCE_S, SYMBOL
@@ -39,12 +39,13 @@ def main(_: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class Listener:
-    """A feed that is running, and what it has told."""
+    """A feed that is running, and what it has told; none waits long after one waited in vain."""
+
+    patience: ClassVar[float] = PATIENCE_S
 
     def __init__(self, exchange: Exchange) -> None:
         self.exchange = exchange
         self.told: list[Any] = []
-        self._patience = PATIENCE_S
         access = Access("practice", "binance", exchange.ccxt_config())
         self.feed = CcxtFeed(access, clock=WallClock())
 
@@ -59,10 +60,10 @@ class Listener:
 
     async def until(self, holds: Callable[[], bool], *, steps: bool = False) -> bool:
         """Wait until something holds or patience has ended, and tell which."""
-        end = asyncio.get_running_loop().time() + self._patience
+        end = asyncio.get_running_loop().time() + self.patience
         while not holds():
             if asyncio.get_running_loop().time() > end:
-                self._patience = IMPATIENCE_S
+                Listener.patience = IMPATIENCE_S
                 return False
             if steps:
                 self.exchange.step()

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from rustybt.adapters.venue.ccxt_venue import CcxtVenue
 from rustybt.adapters.venue.exchange import Access
@@ -36,7 +36,7 @@ from rustybt.trading.reports import SessionStarted
 from rustybt.trading.runner import Runner
 from rustybt.trading.settings import EngineSettings
 
-PATIENCE_S = 30.0
+PATIENCE_S = 20.0
 IMPATIENCE_S = 2.0
 """How long is waited after something did not come: the case is lost already."""
 SYMBOL = "ELM/USDT"
@@ -99,7 +99,12 @@ class Kept:
 
 
 class Trading:
-    """A session that runs, and the exchange that it trades on."""
+    """A session that runs, and the exchange that it trades on.
+
+    Once something did not come, none of them waits long any more.
+    """
+
+    patience: ClassVar[float] = PATIENCE_S
 
     def __init__(
         self, exchange: Exchange, runner: Runner, strategy: Obedient, feed: Told, alerts: Kept
@@ -111,7 +116,6 @@ class Trading:
         self.running: asyncio.Future[Any] | None = None
         self._strategy = strategy
         self._feed = feed
-        self._patience = PATIENCE_S
         # A delay of nothing does no harm, and counts the requests that come in.
         self._orders = exchange.faults.add(
             Fault(kind=FaultKind.DELAY_REPLY, method="POST", endpoint="order", count=None)
@@ -156,11 +160,11 @@ class Trading:
 
         What does not hold shows in the account that the case gives: that is for the check to judge.
         """
-        end = asyncio.get_running_loop().time() + self._patience
+        end = asyncio.get_running_loop().time() + self.patience
         while not holds():
             ended = self.running is None or self.running.done()
             if ended or asyncio.get_running_loop().time() > end:
-                self._patience = IMPATIENCE_S
+                Trading.patience = IMPATIENCE_S
                 return False
             await asyncio.sleep(0.01)
         return True

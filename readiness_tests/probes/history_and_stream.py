@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import polars as pl
@@ -36,7 +37,7 @@ async def _read(count: int) -> dict[str, Any]:
             await listener.until(lambda: bool(listener.bars), steps=True)
             for number in range(count):
                 exchange.step()
-                await listener.until(lambda least=number: len(listener.bars) > least + 1)
+                await listener.until(partial(_has_more_than, listener, number + 1))
         finally:
             await listener.feed.stop()
         stream = listener.bars
@@ -49,6 +50,10 @@ async def _read(count: int) -> dict[str, Any]:
         "history": history,
         "shown": [_row(bar) for bar in shown],
     }
+
+
+def _has_more_than(listener: Listener, bars: int) -> bool:
+    return len(listener.bars) > bars
 
 
 def _history(exchange: Exchange, start: datetime, end: datetime) -> list[list[str]]:
