@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from pytest_rustybt_ready import Evidence, ready
+from pytest_rustybt_ready import Evidence, at_least, at_most, ready
 from readiness_tests.controls import set_setting
 from readiness_tests.engine import EngineUnderTest
 from readiness_tests.host import CONTROL_GROUPS, DISK, GB, Host
@@ -132,6 +132,55 @@ def the_line_is_slow(near_venue: NearVenue) -> None:
 def nothing_can_be_reached(near_venue: NearVenue) -> None:
     """Nobody listens at the venue's address."""
     near_venue.close()
+
+
+# -- 4.3.2 connections -----------------------------------------------------------------------
+
+DATABASE = "rustybt/journal/database.py"
+
+
+@ready.performance("4.3.2")
+def test_every_worker_gets_a_connection(
+    deployment: Deployment, engine: EngineUnderTest, evidence: Evidence
+) -> None:
+    """As many as there are borrow one at once, and the server would allow more than that."""
+    seen = engine.run("pool", home=str(deployment.root.resolve()))
+    evidence.record("database", seen["database"])
+    evidence.expect("connections in the pool", at_least(seen["workers"]), observed=seen["pool"])
+    evidence.expect("lent at once", seen["pool"], observed=seen["lent"])
+    evidence.expect("and one that writes", at_most(seen["allowed"]), observed=seen["pool"] + 1)
+    evidence.expect("connections wanted", at_least(1), observed=seen["borrowed"])
+    evidence.meets("timeouts", observed=seen["timeouts"])
+
+
+@test_every_worker_gets_a_connection.fails_when
+def there_is_one_connection_for_all(deployment: Deployment) -> None:
+    """Four workers share one."""
+    set_setting(deployment, "NUM_WORKERS", "4")
+    set_setting(deployment, "DB_POOL_SIZE", "1")
+
+
+@test_every_worker_gets_a_connection.fails_when
+def the_pool_is_larger_than_the_server_allows(
+    deployment: Deployment, engine: EngineUnderTest
+) -> None:
+    """A process may have 300 files open, and a thousand connections are allowed for."""
+    set_setting(deployment, "DB_POOL_SIZE", "1000")
+    engine.append(
+        DATABASE,
+        """
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_NOFILE, (300, 300))
+        """,
+    )
+
+
+@test_every_worker_gets_a_connection.fails_when
+def a_worker_waits_in_vain(deployment: Deployment, engine: EngineUnderTest) -> None:
+    """Whatever the settings say, one connection is lent at a time."""
+    set_setting(deployment, "NUM_WORKERS", "4")
+    engine.edit(DATABASE, '"pool_size": pool,', '"pool_size": 1,')
 
 
 # -- 4.3.3 workers ---------------------------------------------------------------------------

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote, urlsplit
 
 from sqlalchemy import create_engine, event
@@ -26,20 +27,29 @@ if TYPE_CHECKING:
 PATIENCE = 5.0
 """For how many seconds a transaction waits for another process's to end."""
 
+POOL: Final = 5
+"""How many connections are lent at once."""
+
+Lent = Mapping[str, Any]
 _REMEDY = "see that the database is there, has room and lets this user write"
 
 
-def open_database(url: str, *, readonly: bool = False, patience: float = PATIENCE) -> Engine:
+def open_database(
+    url: str, *, readonly: bool = False, patience: float = PATIENCE, pool: int = POOL
+) -> Engine:
     """Return an engine for the journal at *url*, whose schema is brought up to date first.
 
     *url* is ``sqlite:///path``, ``sqlite://`` (in memory) or ``postgresql+psycopg://...``. A new
     file has mode 0600. With *readonly* nothing is written or made, and there has to be a journal.
+    *pool* connections are lent at once, beside the one that writes; who wants another one waits for
+    *patience* seconds.
     Raise :class:`~rustybt.journal.errors.JournalError` if it cannot be opened, or if a newer
     version wrote it.
     """
     where = _parsed(url)
     try:
-        engine = (_sqlite if _is_sqlite(where) else _server)(where, readonly, patience)
+        lent = {"pool_size": pool, "max_overflow": 1, "pool_timeout": patience}
+        engine = (_sqlite if _is_sqlite(where) else _server)(where, readonly, patience, lent)
         try:
             with engine.begin() as connection:
                 _prepare(connection, where, readonly)
@@ -103,14 +113,17 @@ def refusal(where: URL, error: BaseException) -> JournalError:
     return JournalError(f"the journal {shown(where)} fails: {said}", remedy=_REMEDY)
 
 
-def _sqlite(where: URL, readonly: bool, patience: float) -> Engine:  # noqa: FBT001 - private
+def _sqlite(
+    where: URL, readonly: bool, patience: float, lent: Lent  # noqa: FBT001 - private
+) -> Engine:
     path = where.database or ":memory:"
     if path == ":memory:":
         engine = create_engine(
             where, poolclass=StaticPool, connect_args={"check_same_thread": False}
         )
     else:
-        engine = create_engine(_file_url(Path(path), readonly), connect_args={"timeout": patience})
+        url = _file_url(Path(path), readonly)
+        engine = create_engine(url, connect_args={"timeout": patience}, **lent)
     event.listen(engine, "connect", _read_as_it_is if readonly else _make_durable)
     event.listen(engine, "begin", _begin_reading if readonly else _begin_writing)
     return engine
@@ -163,12 +176,14 @@ def _begin_reading(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN")
 
 
-def _server(where: URL, readonly: bool, patience: float) -> Engine:  # noqa: FBT001 - private
+def _server(
+    where: URL, readonly: bool, patience: float, lent: Lent  # noqa: FBT001 - private
+) -> Engine:
     options = f"-c lock_timeout={int(patience * 1000)}"
     if readonly:
         options += " -c default_transaction_read_only=on"
     try:
-        return create_engine(where, connect_args={"options": options})
+        return create_engine(where, connect_args={"options": options}, **lent)
     except ImportError as error:
         raise JournalError(
             "a journal in PostgreSQL needs the library psycopg",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 import msgspec
 
 from rustybt.journal.connection import Fence, Writer
-from rustybt.journal.database import PATIENCE, database_errors, open_database, problems_of
+from rustybt.journal.database import PATIENCE, POOL, database_errors, open_database, problems_of
 from rustybt.journal.errors import JournalError
 from rustybt.journal.heads import HeadStore, SignedHead, sign
 from rustybt.journal.reading import checked_records, damaged
@@ -75,22 +75,24 @@ class Journal:
         readonly: bool = False,
         heads: Path | None = None,
         patience: float = PATIENCE,
+        pool: int = POOL,
     ) -> Journal:
         """Open the journal at *url*, which is made if there is none, for the run *session*.
 
         *url* is ``sqlite:///path``, ``postgresql+psycopg://...`` or ``sqlite://``, which is in
         memory. *clock* gives the time of records and signatures. *key* signs heads; they are kept
         in the database and, beside it, in the file *heads*. Another process's transaction is waited
-        for *patience* seconds. With *readonly* there has to be a journal, and nothing is written;
-        who watches for long opens it anew each time: a file that nobody has open for writing is
-        taken for one that does not change.
+        for *patience* seconds; *pool* connections are lent at once beside the writer's own. With
+        *readonly* there has to be a journal, and nothing is written; who watches for long opens it
+        anew each time: a file that nobody has open for writing is taken for one that does not
+        change.
 
         Raise :class:`~rustybt.journal.errors.JournalError` if the database refuses, is of
         a newer version, or lacks records that were signed.
         """
         if not session or "\0" in session:
             raise JournalError(f"{session!r} is no name of a session", expected="some text")
-        engine = open_database(url, readonly=readonly, patience=patience)
+        engine = open_database(url, readonly=readonly, patience=patience, pool=pool)
         with contextlib.ExitStack() as on_failure:
             on_failure.callback(engine.dispose)
             with problems_of(engine):

@@ -73,13 +73,19 @@ def open_journal(
     Raise :class:`~rustybt.journal.errors.JournalError` if it cannot be.
     """
     home = Home(settings.home)
-    url, heads = journal_url(settings), heads_file(home)
+    shared: dict[str, Any] = {
+        "session": session,
+        "clock": clock,
+        "heads": heads_file(home),
+        "pool": settings.db_pool_size,
+    }
+    url = journal_url(settings)
     if readonly:
-        return Journal.open(url, session=session, clock=clock, readonly=True, heads=heads)
+        return Journal.open(url, readonly=True, **shared)
     path = signing_key_file(home)
     home.state.mkdir(parents=True, exist_ok=True)
     key = SigningKey.load(path) if path.exists() else SigningKey.create(path, public_key_file(home))
-    return Journal.open(url, session=session, clock=clock, key=key, heads=heads)
+    return Journal.open(url, key=key, **shared)
 
 
 def recovered(journal: Journal) -> EngineState | None:

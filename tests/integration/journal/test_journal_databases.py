@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from rustybt.journal import JournalError, LeaseHeldError, LeaseLostError, canonical
 from rustybt.journal.database import open_database
@@ -307,3 +308,15 @@ def test_reading_only_changes_nothing(url: str) -> None:
         ):
             with pytest.raises(JournalError, match="for reading only"):
                 forbidden()
+
+
+def test_so_many_connections_are_lent_as_was_said(url: str) -> None:
+    """One more is there for who writes; the next one is waited for, and then refused."""
+    with opened(url, patience=0.1, pool=2) as journal:
+        journal.append("event", b"{}")
+        journal.commit()
+        lent = [journal.engine.raw_connection() for _ in range(2)]
+        with pytest.raises(PoolTimeoutError):
+            journal.engine.raw_connection()
+        for connection in lent:
+            connection.close()
