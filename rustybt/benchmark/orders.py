@@ -25,6 +25,8 @@ EACH: Final = 100
 """Orders of one iteration."""
 ITERATIONS: Final = 50
 WANTED: Final = {"wire_p99_ms": 5.0, "acknowledged_p99_ms": 25.0}
+ARREARS: Final = 10
+"""How many seconds' worth may be on its way at once, and for how long the rest is waited for."""
 _PATIENCE: Final = 60.0
 _LOOK: Final = 0.002  # seconds between two looks at what has arrived
 
@@ -66,7 +68,12 @@ def measure_orders(
     record = {**heading(now()), "suite": SUITE, "iterations": iterations}
     record["latency"] = _one_by_one(alone, say)
     if load is not None:
-        record["load"] = carried(load, lambda done: say(alone + done))
+        record["load"] = found = carried(load, lambda done: say(alone + done))
+        if found["lost"]:
+            raise BenchmarkError(
+                f"{found['lost']} bars and orders of the peak have not arrived",
+                remedy="see whether anything else keeps this machine busy, then run it again",
+            )
     return record
 
 
@@ -84,35 +91,78 @@ def _one_by_one(count: int, say: Callable[[int], object]) -> dict[str, object]:
         return {"orders": count, **_latencies(stage), "wanted": dict(WANTED)}
 
 
-def carried(load: Load, say: Callable[[int], object]) -> dict[str, object]:
-    """Return what became of a peak; raise `BenchmarkError` if something was lost."""
-    memory: list[tuple[int, int]] = []
-    late = 0.0
+def carried(load: Load, say: Callable[[int], object] = lambda _: None) -> dict[str, object]:
+    """Return what became of a peak: how much of it arrived, how late, and what memory it took.
 
-    async def trade(stage: Stage) -> None:
-        nonlocal late
-        began = perf_counter()
-        for second in range(load.seconds):
-            wait = began + second - perf_counter()
-            late = max(late, -wait)
-            await asyncio.sleep(max(wait, 0.0))
-            await asyncio.to_thread(stage.exchange.step)
-            memory.append((stage.session.runner.events, _resident()))
-            say((second + 1) * load.orders)
-        await _arrived(stage, bars=load.seconds * load.symbols, orders=load.seconds * load.orders)
-
+    It is given up when more than :data:`ARREARS` seconds' worth has not arrived.
+    """
+    peak = _Peak(load, say)
     with staged(load.symbols, load.seconds, share=load.orders, of=load.symbols) as stage:
-        asyncio.run(_session(stage, trade))
-        settled = memory[len(memory) // 2 :]  # until then caches fill
+        asyncio.run(_session(stage, peak.carry))
+        return peak.account(stage)
+
+
+class _Peak:
+    """A peak while it is carried."""
+
+    def __init__(self, load: Load, say: Callable[[int], object]) -> None:
+        self._load = load
+        self._say = say
+        self._late = 0.0
+        self._seconds = 0
+        self._memory: list[tuple[int, int]] = []
+
+    async def carry(self, stage: Stage) -> None:
+        """Show a second's bars after another, and wait for what is still on its way."""
+        load, began = self._load, perf_counter()
+        while self._seconds < load.seconds:
+            if self._is_behind(stage):
+                return
+            if load.paced:
+                await self._until(began + self._seconds)
+            else:
+                await self._settle(stage)
+            await asyncio.to_thread(stage.exchange.step)
+            self._seconds += 1
+            self._memory.append((stage.session.runner.events, _resident()))
+            self._say(self._seconds * load.orders)
+        await self._settle(stage)
+
+    def _is_behind(self, stage: Stage) -> bool:
+        """Tell whether too many bars or acknowledgements have not arrived."""
+        load, late = self._load, self._seconds - ARREARS
+        orders = stage.stamps.count(ACKNOWLEDGED)
+        return orders < late * load.orders or stage.strategy.seen < late * load.symbols
+
+    def _missing(self, stage: Stage) -> int:
+        """Return how many bars and acknowledgements have not arrived."""
+        arrived = stage.strategy.seen + stage.stamps.count(ACKNOWLEDGED)
+        return self._seconds * (self._load.symbols + self._load.orders) - arrived
+
+    async def _until(self, time: float) -> None:
+        """Wait for a time, and note by how much it was missed."""
+        wait = time - perf_counter()
+        self._late = max(self._late, -wait)
+        await asyncio.sleep(max(wait, 0.0))
+
+    async def _settle(self, stage: Stage) -> None:
+        """Wait until everything has arrived, but not for ever."""
+        deadline = perf_counter() + ARREARS
+        while self._missing(stage) and perf_counter() < deadline:  # noqa: ASYNC110 - several counts
+            await asyncio.sleep(_LOOK)
+
+    def account(self, stage: Stage) -> dict[str, object]:
+        """Return the part of the record."""
+        settled = self._memory[len(self._memory) // 2 :]  # until then caches fill
+        acknowledged, span = stage.stamps.count(ACKNOWLEDGED), stage.stamps.span()
         return {
-            **load._asdict(),
+            **self._load._asdict(),
+            "carried_seconds": self._seconds,
             "bars": stage.strategy.seen,
-            "acknowledged": (acknowledged := stage.stamps.count(ACKNOWLEDGED)),
-            "lost": load.seconds * (load.symbols + load.orders)
-            - stage.strategy.seen
-            - acknowledged,
-            "orders_per_second": round(acknowledged / stage.stamps.span(), 1),
-            "latest_second_ms": round(1000 * late, 1),
+            "acknowledged": acknowledged,
+            "lost": self._missing(stage),
+            "orders_per_second": round(acknowledged / span, 1) if span else 0.0,
+            "latest_second_ms": round(1000 * self._late, 1),
             "events": stage.session.runner.events,
             "resident_mib": [round(each / 2**20, 1) for _, each in settled],
             "bytes_per_event": round(slope(settled), 1),
