@@ -6,10 +6,9 @@ import contextlib
 import hashlib
 import os
 import platform
-import re
 import shutil
 import tempfile
-from datetime import UTC, datetime
+from datetime import UTC
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -17,8 +16,11 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from rustybt.backup.container import ArchiveWriter, Entry, file_chunks
 from rustybt.backup.contents import gather
 from rustybt.backup.errors import BackupError
+from rustybt.backup.journals import holds
 from rustybt.backup.manifest import MAX_BYTES, NAME, Manifest
-from rustybt.backup.reading import Unpacked, try_out, unpack
+from rustybt.backup.names import archive_name
+from rustybt.backup.reading import Unpacked, journal_in, try_out, unpack
+from rustybt.backup.retention import Kept, prune
 from rustybt.errors import RustyBTError
 from rustybt.files import PRIVATE_FOLDER, expanded, flush_folder, locked
 from rustybt.journal.migrations import SCHEMA
@@ -27,6 +29,7 @@ from rustybt.settings import load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from datetime import datetime
 
     from pydantic import SecretStr
 
@@ -35,7 +38,6 @@ if TYPE_CHECKING:
     from rustybt.settings import Settings
 
 _UNFINISHED: Final = ".rustybt_backup_"
-_NAME: Final = re.compile(r"rustybt_backup_(\d{8}_\d{6})\.tar\.gz")
 
 
 class Made(NamedTuple):
@@ -49,50 +51,38 @@ class Made(NamedTuple):
     sha256: str
     manifest: Manifest
     report: Report | None
+    pruned: Kept
 
 
 def make_backup(
-    root: Path, environ: Mapping[str, str], clock: Clock, *, to: Path | None = None
+    root: Path,
+    environ: Mapping[str, str],
+    clock: Clock,
+    *,
+    to: Path | None = None,
+    keep_days: int | None = None,
 ) -> Made:
     """Back the home *root* up into the folder *to*, else ``BACKUP_DIR``; an engine may trade on.
 
-    The archive is read back as a restore would read it before it gets its name. Raise a
+    The archive is read back as a restore would read it before it gets its name. With *keep_days*
+    older backups in the folder are removed, as :mod:`rustybt.backup.retention` has it. Raise a
     :class:`~rustybt.errors.RustyBTError` if anything fails; there is no archive then.
     """
+    if keep_days is not None and keep_days < 1:
+        raise BackupError(f"to keep backups for {keep_days} days is none", expected="1 or more")
     settings = load_settings(root, environ)
     keys = check_keys(settings.encryption_keys())
     folder = expanded(to).absolute() if to is not None else settings.backup_dir
     try:
         folder.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
         with locked(folder), _working_in(folder) as work:
-            return _made(settings, keys[0], work, folder, environ, clock)
+            making = _Making(settings, keys, work, folder, environ, clock)
+            return making.run(keep_days)
     except OSError as error:
         raise BackupError(
             f"cannot write a backup to {folder}: {error.strerror or error}",
             remedy="see that the disk has room and lets this user write",
         ) from error
-
-
-def archive_name(at: datetime) -> str:
-    """Return the name of a backup that is made *at* (aware)."""
-    return f"rustybt_backup_{at.astimezone(UTC):%Y%m%d_%H%M%S}.tar.gz"
-
-
-def archives_in(folder: Path) -> list[Path]:
-    """Return the backups in *folder*, by their names, the oldest first."""
-    found = folder.glob("rustybt_backup_*.tar.gz")
-    return sorted(path for path in found if made_at(path.name) is not None)
-
-
-def made_at(name: str) -> datetime | None:
-    """Return when the backup *name* was made (UTC); ``None`` if it is no backup's name."""
-    found = _NAME.fullmatch(name)
-    if found is None:
-        return None
-    try:
-        return datetime.strptime(found[1], "%Y%m%d_%H%M%S").replace(tzinfo=UTC)
-    except ValueError:
-        return None
 
 
 def look_into(
@@ -122,32 +112,49 @@ def _working_in(folder: Path) -> Iterator[Path]:
         shutil.rmtree(work, ignore_errors=True)
 
 
-def _made(
-    settings: Settings,
-    key: SecretStr,
-    work: Path,
-    folder: Path,
-    environ: Mapping[str, str],
-    clock: Clock,
-) -> Made:
-    now = clock().astimezone(UTC)
-    target = folder / archive_name(now)
-    if target.exists():
-        raise BackupError(f"{target} exists and is left as it is", remedy="wait a second")
-    aside = work / "aside"
-    aside.mkdir(mode=PRIVATE_FOLDER)
-    manifest = _manifest(settings, aside, key, now)
-    archive = work / target.name
-    _pack(archive, manifest.vouched(key), manifest, aside)
-    shutil.rmtree(aside)
-    trial = work / "trial"
-    trial.mkdir(mode=PRIVATE_FOLDER)
-    unpacked, report = look_into(archive, [key], environ, clock, trial)
-    with archive.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    os.link(archive, target)
-    flush_folder(folder)
-    return Made(target, target.stat().st_size, digest, unpacked.manifest, report)
+class _Making(NamedTuple):
+    """One backup, under the lock of the folder that it goes to."""
+
+    settings: Settings
+    keys: Sequence[SecretStr]
+    work: Path
+    folder: Path
+    environ: Mapping[str, str]
+    clock: Clock
+
+    def run(self, keep_days: int | None) -> Made:
+        """Copy aside, pack, read back, give it its name."""
+        now = self.clock().astimezone(UTC)
+        target = self.folder / archive_name(now)
+        if target.exists():
+            raise BackupError(f"{target} exists and is left as it is", remedy="wait a second")
+        archive = self._packed(target.name, now)
+        trial = self.work / "trial"
+        trial.mkdir(mode=PRIVATE_FOLDER)
+        unpacked, report = look_into(archive, self.keys[:1], self.environ, self.clock, trial)
+        with archive.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        os.link(archive, target)
+        flush_folder(self.folder)
+        pruned = Kept((), ())
+        if keep_days is not None:
+            pruned = self._pruned(target, keep_days, now, journal_in(unpacked))
+        return Made(target, target.stat().st_size, digest, unpacked.manifest, report, pruned)
+
+    def _packed(self, name: str, now: datetime) -> Path:
+        aside = self.work / "aside"
+        aside.mkdir(mode=PRIVATE_FOLDER)
+        manifest = _manifest(self.settings, aside, self.keys[0], now)
+        archive = self.work / name
+        _pack(archive, manifest.vouched(self.keys[0]), manifest, aside)
+        shutil.rmtree(aside)
+        return archive
+
+    def _pruned(self, target: Path, days: int, now: datetime, journal: str | None) -> Kept:
+        def held(sequence: int, sha256: str) -> bool:
+            return sequence == 0 or (journal is not None and holds(journal, sequence, sha256))
+
+        return prune(self.folder, target, self.keys, days=days, now=now, holds=held)
 
 
 def _manifest(settings: Settings, aside: Path, key: SecretStr, now: datetime) -> Manifest:

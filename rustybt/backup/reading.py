@@ -86,16 +86,24 @@ def try_out(unpacked: Unpacked, environ: Mapping[str, str], clock: Clock) -> Rep
     """
     settings = settings_in(unpacked, environ)
     open_vault(settings, clock)
-    part = unpacked.manifest.journal
-    if part is None:
+    part, url = unpacked.manifest.journal, journal_in(unpacked)
+    if part is None or url is None:
         return None
-    database = unpacked.home / part.path
     if not part.path:
-        database = unpacked.segments.with_name("journal.db")
-        if part.sequence == 0:
-            return None
-        restore_segments(str(unpacked.segments), sqlite_url(database))
-    return whole_journal(sqlite_url(database), part, Home(unpacked.home))
+        restore_segments(str(unpacked.segments), url)
+    return whole_journal(url, part, Home(unpacked.home))
+
+
+def journal_in(unpacked: Unpacked) -> str | None:
+    """Return the URL of the journal in what was unpacked, for trials; ``None`` if there is none.
+
+    The segments of one that is kept elsewhere are put together beside the home by `try_out`.
+    """
+    part = unpacked.manifest.journal
+    if part is None or not (part.path or part.sequence):
+        return None
+    beside = unpacked.segments.with_name("journal.db")
+    return sqlite_url(unpacked.home / part.path if part.path else beside)
 
 
 def settings_in(unpacked: Unpacked, environ: Mapping[str, str]) -> Settings:
