@@ -112,7 +112,7 @@ def keys_for(
 ) -> tuple[SecretStr, ...]:
     """Return the keys that may open a backup: of *key_file*, else of the environment and *root*.
 
-    Raise :class:`~rustybt.errors.KeyFileError` if there is none, or one is no key.
+    Raise :class:`~rustybt.errors.KeyFileError` if one is no key, `BackupError` if there is none.
     """
     if key_file is not None:
         data = read_bounded(expanded(key_file), _MAX_KEY_FILE_BYTES)
@@ -120,6 +120,12 @@ def keys_for(
     else:
         found = [key for key in environ.get(ENCRYPTION_KEY, "").split(",") if key]
         found += _keys_of(root)
+    if not found:
+        raise BackupError(
+            "there is no encryption key to open a backup with",
+            expected="the one of the home that was backed up",
+            remedy="name its file with --key-file, or set RUSTYBT_ENCRYPTION_KEY",
+        )
     return check_keys(map(SecretStr, dict.fromkeys(found)))
 
 
