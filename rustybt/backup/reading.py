@@ -71,8 +71,11 @@ def unpack(path: Path, keys: Sequence[SecretStr], into: Path) -> Unpacked:
             folder.mkdir(mode=PRIVATE_FOLDER)
         digests = []
         for member in manifest.members:
-            target = (segments if member.kind == "journal" else home) / member.path
-            digests.append((member.path, _extract(reader, member, target, key)))
+            if member.kind == "journal":
+                _extract(reader, member, segments / member.path, key)
+            else:
+                digest = _extract(reader, member, home / member.path, key)
+                digests.append((member.path, digest))
         if reader.entry() is not None:
             raise reader.refusal("it holds more than its manifest tells")
     return Unpacked(home, segments, manifest, key, tuple(digests))
@@ -129,11 +132,10 @@ def database_in(unpacked: Unpacked, settings: Settings) -> Path | None:
 def _opened(path: Path) -> Iterator[ArchiveReader]:
     """Yield the reader of an archive; whatever is wrong inside is told with its path."""
     try:
-        # Non-blocking: opening a pipe that nobody writes to would wait for ever.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        file = _file(path)
     except OSError as error:
         raise BackupError(f"cannot read {path}: {error.strerror}") from error
-    with os.fdopen(descriptor, "rb") as file:
+    with file:
         try:
             yield _reader(file, path)
         except BackupError as error:
@@ -144,10 +146,20 @@ def _opened(path: Path) -> Iterator[ArchiveReader]:
             ) from error
 
 
+def _file(path: Path) -> IO[bytes]:
+    # Non-blocking: opening a pipe that nobody writes to would wait for ever.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        return os.fdopen(descriptor, "rb")
+    except OSError:  # a folder
+        os.close(descriptor)
+        raise
+
+
 def _reader(file: IO[bytes], path: Path) -> ArchiveReader:
     try:
         return ArchiveReader(file, path)
-    except OSError as error:  # a folder, a pipe, a disk that fails
+    except OSError as error:  # a pipe, a disk that fails
         raise BackupError(f"cannot read {path}: {error.strerror or error}") from error
 
 

@@ -140,6 +140,8 @@ def _keys_of(root: Path) -> list[str]:
 
 def _refuse_running(home: Home) -> None:
     """Raise if an engine runs in *home*: it would trade on in a home that was moved away."""
+    if not socket_file(home).exists():
+        return
     try:
         ask(socket_file(home), Request(command="status"))
     except NotRunningError:
