@@ -1,4 +1,4 @@
-"""Backups from the command line: made while an engine trades, restored, and found to be the same."""
+"""Backups from the command line: of an engine that trades, restored, found to be the same."""
 
 from __future__ import annotations
 
@@ -353,9 +353,9 @@ def test_the_scripts_of_a_home_work(home: Path, tmp_path: Path) -> None:
     home.rename(moved)
     environ = {"PATH": os.defpath, "HOME": str(tmp_path)}
     options: Any = {"env": environ, "capture_output": True, "text": True, "check": True}
-    subprocess.run([moved / "backup-rustybt.sh"], **options)  # noqa: S603 - of the home under test
+    subprocess.run([moved / "backup-rustybt.sh"], **options)
     (archive,) = (moved / "backups").iterdir()
-    done = subprocess.run(  # noqa: S603 - of the home under test
+    done = subprocess.run(
         [moved / "restore-rustybt.sh", f"backups/{archive.name}"], cwd=moved, **options
     )
     assert "restored" in done.stdout
