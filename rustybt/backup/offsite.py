@@ -19,7 +19,8 @@ from rustybt.backup.names import made_at
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_EXTRAS: Final = {"s3": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "az": "adlfs", "abfs": "adlfs"}
+_OBJECTS: Final = {"s3": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "az": "adlfs", "abfs": "adlfs"}
+"""The libraries for stores of objects, which have no folders, by scheme."""
 
 
 class Copied(NamedTuple):
@@ -41,6 +42,7 @@ class Offsite:
 
     def __init__(self, url: str) -> None:
         self.place = shown_url(url)
+        self._scheme = url.partition("://")[0]
         with self._told("cannot be reached"):
             core = import_module("fsspec.core")
             opened: tuple[Any, str] = core.url_to_fs(url)
@@ -55,7 +57,8 @@ class Offsite:
         target = self._path(archive.name)
         digest, size = _digest_of(archive), archive.stat().st_size
         with self._told("takes no copy"):
-            self._system.makedirs(self._root, exist_ok=True)
+            if self._scheme not in _OBJECTS:  # making a folder there would make a bucket
+                self._system.makedirs(self._root, exist_ok=True)
             if not self._system.exists(target):
                 beside = self._path(f".{archive.name}.tmp")
                 self._system.put_file(str(archive), beside)
@@ -121,8 +124,7 @@ class Offsite:
             ) from error
 
     def _without_library(self, error: ImportError) -> OffsiteError:
-        scheme = self.place.partition("://")[0]
-        library = _EXTRAS.get(scheme, error.name or "fsspec")
+        library = _OBJECTS.get(self._scheme, error.name or "fsspec")
         return OffsiteError(
             f"a copy in {self.place} needs the library {library}",
             remedy=f"pip install {library}",
