@@ -31,7 +31,7 @@ class Shipped(msgspec.Struct, frozen=True, kw_only=True):
     """How far the copy of a journal is, and what could be lost with the host.
 
     *target* is where it goes, without what may be secret; *time* when this was found out. *shipped*
-    is the last record in the copy, *pending* how many are not. *safe_until*: whatever was on disk
+    is the last record that was found in the copy, *pending* how many on disk were not. *safe_until*: whatever was on disk
     at that time is in the copy. *rpo_seconds* is how much could be lost just before this, from
     the earlier *safe_until* to now; *worst_seconds* the most since *since*. *problem* is why the
     last attempt failed, ``None`` if it did not.
@@ -84,6 +84,7 @@ class Replication:
         self._since = clock()
         self._safe_until: datetime | None = None
         self._worst: float | None = None
+        self._shipped = 0
 
     def ship(self) -> Shipped:
         """Copy what is on disk by now, and keep on record how far that went.
@@ -124,9 +125,12 @@ class Replication:
                 heads=heads_file(self._home),
             ) as journal:
                 state = Replicator(journal, self._target, clock=self._clock).ship()
+                if state.problem is None:
+                    self._shipped = state.shipped
+                pending = max(journal.committed.sequence - self._shipped, 0)
         except RustyBTError as error:
-            return 0, 0, str(error)
-        return state.shipped, state.pending, state.problem
+            return self._shipped, 0, str(error)
+        return self._shipped, pending, state.problem
 
     def _kept(self, shipped: Shipped) -> Shipped:
         path = replication_file(self._home)
