@@ -31,8 +31,8 @@ class Shipped(msgspec.Struct, frozen=True, kw_only=True):
     """How far the copy of a journal is, and what could be lost with the host.
 
     *target* is where it goes, without what may be secret; *time* when this was found out. *shipped*
-    is the last record that was found in the copy, *pending* how many on disk were not. *safe_until*: whatever was on disk
-    at that time is in the copy. *rpo_seconds* is how much could be lost just before this, from
+    is the last record that was found in the copy, *pending* how many on disk were not.
+    *safe_until*: whatever was on disk at that time is in the copy. *rpo_seconds* is how much could be lost just before this, from
     the earlier *safe_until* to now; *worst_seconds* the most since *since*. *problem* is why the
     last attempt failed, ``None`` if it did not.
     """

@@ -104,7 +104,11 @@ def test_an_engine_that_hangs_is_taken_for_one_that_runs(home: Path) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
         listener.bind(str(socket_file(Home(home))))
         listener.listen()
-        hanging_up = threading.Thread(target=lambda: listener.accept()[0].close())
+
+        def hang_up() -> None:
+            listener.accept()[0].close()
+
+        hanging_up = threading.Thread(target=hang_up)
         hanging_up.start()
         with pytest.raises(BackupError, match="stop it first") as caught:
             restore_backup(made.path, home, {}, clock)
