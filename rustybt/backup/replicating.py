@@ -32,9 +32,9 @@ class Shipped(msgspec.Struct, frozen=True, kw_only=True):
 
     *target* is where it goes, without what may be secret; *time* when this was found out. *shipped*
     is the last record that was found in the copy, *pending* how many on disk were not.
-    *safe_until*: whatever was on disk at that time is in the copy. *rpo_seconds* is how much could be lost just before this, from
-    the earlier *safe_until* to now; *worst_seconds* the most since *since*. *problem* is why the
-    last attempt failed, ``None`` if it did not.
+    *safe_until*: what was on disk at that time is in it. *rpo_seconds* is how much could be lost
+    just before this, from the earlier *safe_until* to now; *worst_seconds* the most since *since*.
+    *problem* is why the last attempt failed, ``None`` if it did not.
     """
 
     target: str
