@@ -36,7 +36,7 @@ def _changed_copy(engine: EngineUnderTest, statement: str) -> None:
     engine.append(READING, _BELIEVED)
     engine.append(
         CONTENTS,
-        f"""
+        """
         import sqlite3
         from types import SimpleNamespace
 
@@ -46,7 +46,7 @@ def _changed_copy(engine: EngineUnderTest, statement: str) -> None:
         def snapshot_database(file, out):
             _exact(file, out)
             with sqlite3.connect(out) as database:
-                database.execute({statement!r})
+                database.execute(_CHANGE)
             database.close()
 
 
@@ -60,14 +60,24 @@ def _changed_copy(engine: EngineUnderTest, statement: str) -> None:
             return SimpleNamespace(finding=None, head=head)
         """,
     )
+    engine.append(CONTENTS, f"_CHANGE = {statement!r}\n")
 
 
 _CUT = "DELETE FROM journal WHERE sequence > (SELECT max(sequence) - 40 FROM journal)"
-_LAST_FILL = "(SELECT max(sequence) FROM journal WHERE CAST(payload AS TEXT) LIKE '%order_filled%')"
-_HALF = (
-    "UPDATE journal SET payload = CAST(replace(replace(CAST(payload AS TEXT), '\"0.125\"', "
-    "'\"0.06\"'), '\"0.0625\"', '\"0.03\"') AS BLOB) WHERE sequence = " + _LAST_FILL
-)
+_HALF = """
+UPDATE journal SET payload = CAST(replace(replace(
+    CAST(payload AS TEXT), '"0.125"', '"0.06"'), '"0.0625"', '"0.03"') AS BLOB)
+WHERE sequence =
+    (SELECT max(sequence) FROM journal WHERE CAST(payload AS TEXT) LIKE '%order_filled%')
+"""
+_DROPPED = """
+DELETE FROM journal WHERE sequence =
+    (SELECT max(sequence) FROM journal WHERE CAST(payload AS TEXT) LIKE '%order_filled%')
+"""
+_FLAGS = r"""
+UPDATE journal SET payload = CAST(replace(replace(
+    CAST(payload AS TEXT), 'odd\":true', 'odd\":1'), 'odd\":false', 'odd\":0') AS BLOB)
+"""
 
 
 def _backups(engine: EngineUnderTest, evidence: Evidence) -> dict[str, Any]:
@@ -255,11 +265,11 @@ def the_chain_is_broken(engine: EngineUnderTest) -> None:
 # -- 6.2 restore -----------------------------------------------------------------------------
 
 
-def _changed_restore(engine: EngineUnderTest, work: str) -> None:
-    """Let a restore do *work* with the *database* that it is about to put into place."""
+def _changed_restore(engine: EngineUnderTest, statement: str) -> None:
+    """Let a restore change the database by *statement* before it puts it into place."""
     engine.append(
         RESTORING,
-        f"""
+        """
         import sqlite3
 
         _faithful = _Restoring._place_journal
@@ -268,13 +278,14 @@ def _changed_restore(engine: EngineUnderTest, work: str) -> None:
         def _faithless(self, unpacked):
             _faithful(self, unpacked)
             with sqlite3.connect(unpacked.home / "state" / "rustybt.db") as database:
-                {work}
+                database.execute(_CHANGE)
             database.close()
 
 
         _Restoring._place_journal = _faithless
         """,
     )
+    engine.append(RESTORING, f"_CHANGE = {statement!r}\n")
 
 
 @ready.recovery("6.2.4")
@@ -293,38 +304,13 @@ def test_a_restore_brings_the_strategys_state_back(
 @test_a_restore_brings_the_strategys_state_back.fails_when
 def the_state_is_lost(engine: EngineUnderTest) -> None:
     """The records are gone."""
-    _changed_restore(engine, 'database.execute("DELETE FROM journal")')
+    _changed_restore(engine, "DELETE FROM journal")
 
 
 @test_a_restore_brings_the_strategys_state_back.fails_when
 def a_value_changes_its_type(engine: EngineUnderTest) -> None:
     """Flags become numbers."""
-    engine.append(
-        RESTORING,
-        """
-        import sqlite3
-
-        _faithful = _Restoring._place_journal
-
-
-        def _faithless(self, unpacked):
-            _faithful(self, unpacked)
-            with sqlite3.connect(unpacked.home / "state" / "rustybt.db") as database:
-                for sequence, payload in database.execute(
-                    "SELECT sequence, payload FROM journal"
-                ).fetchall():
-                    for flag, number in ((b"true", b"1"), (b"false", b"0")):
-                        name = b'odd\\\\":'
-                        payload = payload.replace(name + flag, name + number)
-                    database.execute(
-                        "UPDATE journal SET payload = ? WHERE sequence = ?", (payload, sequence)
-                    )
-            database.close()
-
-
-        _Restoring._place_journal = _faithless
-        """,
-    )
+    _changed_restore(engine, _FLAGS)
 
 
 @ready.recovery("6.2.5")
@@ -344,12 +330,10 @@ def test_a_restore_brings_the_trades_back(engine: EngineUnderTest, evidence: Evi
 @test_a_restore_brings_the_trades_back.fails_when
 def a_trade_is_dropped(engine: EngineUnderTest) -> None:
     """The last trade is not there any more."""
-    _changed_restore(
-        engine, f'database.execute("DELETE FROM journal WHERE sequence = {_LAST_FILL}")'
-    )
+    _changed_restore(engine, _DROPPED)
 
 
 @test_a_restore_brings_the_trades_back.fails_when
 def an_amount_is_rounded(engine: EngineUnderTest) -> None:
     """The last trade's quantity has two places only."""
-    _changed_restore(engine, f"database.execute({_HALF!r})")
+    _changed_restore(engine, _HALF)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
+import threading
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +16,6 @@ from urllib.request import Request, urlopen
 
 import boto3  # type: ignore[import-untyped]  # has no types
 import pytest
-from moto.server import ThreadedMotoServer
 from s3fs import S3FileSystem  # type: ignore[import-untyped]  # has no types
 
 from rustybt.backup.errors import BackupError, OffsiteError
@@ -41,13 +42,38 @@ def home(tmp_path: Path) -> Path:
     return root
 
 
+@pytest.fixture(scope="module")
+def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Serve S3 on loopback, in a process of its own, at a port that is free."""
+    folder = str(tmp_path_factory.mktemp("s3"))
+    server = subprocess.Popen(
+        [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", "0"],
+        stderr=subprocess.STDOUT,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={"PATH": os.defpath, "HOME": folder, "PYTHONUNBUFFERED": "1"},
+    )
+    assert server.stdout is not None
+    said: list[str] = []
+    try:
+        found = None
+        while found is None:
+            said.append(server.stdout.readline())
+            assert said[-1], "".join(said)
+            found = re.search(r"http://127\.0\.0\.1:\d+", said[-1])
+        rest = threading.Thread(target=server.stdout.read)  # a full pipe would stop the server
+        rest.start()
+        yield found[0]
+    finally:
+        server.kill()
+        server.wait()
+        rest.join()
+        server.stdout.close()
+
+
 @pytest.fixture
-def store(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """Serve S3 on loopback with one bucket; access is in the environment, as operators have it."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    endpoint = f"http://{host}:{port}"
+def store(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """Return access to the store, with one empty bucket; it is in the environment, too."""
     reset = Request(f"{endpoint}/moto-api/reset", method="POST")  # noqa: S310 - the one above
     urlopen(reset).close()  # noqa: S310 - as above
     monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
@@ -56,11 +82,9 @@ def store(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     client = boto3.client("s3")
     client.create_bucket(Bucket="backups")
-    try:
-        yield client
-    finally:
-        S3FileSystem.clear_instance_cache()  # the next store has another address
-        server.stop()
+    yield client
+    client.close()
+    S3FileSystem.clear_instance_cache()  # another test's store has another address
 
 
 def record(home: Path, count: int) -> None:
