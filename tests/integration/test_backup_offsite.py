@@ -55,19 +55,20 @@ def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     )
     assert server.stdout is not None
     said: list[str] = []
+    rest = threading.Thread(target=server.stdout.read)  # a full pipe would stop the server
     try:
         found = None
         while found is None:
             said.append(server.stdout.readline())
             assert said[-1], "".join(said)
             found = re.search(r"http://127\.0\.0\.1:\d+", said[-1])
-        rest = threading.Thread(target=server.stdout.read)  # a full pipe would stop the server
         rest.start()
         yield found[0]
     finally:
         server.kill()
         server.wait()
-        rest.join()
+        if rest.is_alive():
+            rest.join()
         server.stdout.close()
 
 
