@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
-from pytest_rustybt_ready import Evidence, at_least, ready
+from pytest_rustybt_ready import Evidence, at_least, at_most, ready
 from readiness_tests.engine import EngineUnderTest
+from readiness_tests.subjects import Deployment
 
+CONTAINER = "rustybt/backup/container.py"
 CONTENTS = "rustybt/backup/contents.py"
 READING = "rustybt/backup/reading.py"
 RESTORING = "rustybt/backup/restoring.py"
@@ -337,3 +342,93 @@ def a_trade_is_dropped(engine: EngineUnderTest) -> None:
 def an_amount_is_rounded(engine: EngineUnderTest) -> None:
     """The last trade's quantity has two places only."""
     _changed_restore(engine, _HALF)
+
+
+PLACES = 12
+MAX_AGE_DAYS = 90
+PROOFS = Path("readiness", "restores.jsonl")
+
+
+@ready.recovery("6.2.2")
+def test_a_restore_works_and_hostile_archives_do_not(
+    engine: EngineUnderTest, deployment: Deployment, stage: str, evidence: Evidence
+) -> None:
+    """A good archive is restored on a clean place; none that lies or is damaged changes a thing."""
+    seen = engine.run("hostile_backups", places=PLACES)
+    evidence.expect("exit codes", {"restore": 0, "verify-restore": 0}, observed=seen["restored"])
+    attacks = seen["attacks"]
+    evidence.expect("hostile archives", at_least(40), observed=len(attacks))
+    evidence.expect(
+        "accepted", [], observed=[name for name, it in attacks.items() if not it["code"]]
+    )
+    changed = [name for name, it in attacks.items() if it["home_changed"]]
+    evidence.expect("that changed the home", [], observed=changed)
+    outside = {name: it["outside"] for name, it in attacks.items() if it["outside"]}
+    evidence.expect("that wrote elsewhere", {}, observed=outside)
+    unclear = [name for name, it in attacks.items() if not _is_one_clear_line(it["said"])]
+    evidence.expect("that were not refused in one clear line", [], observed=unclear)
+    filled = [name for name, it in attacks.items() if "too large" in it["said"]]
+    evidence.expect("that were unpacked without end", [], observed=filled)
+    _require_restore_on_record(deployment, stage, evidence)
+
+
+def _is_one_clear_line(said: str) -> bool:
+    return said.startswith("rustybt: ") and said.count("\n") == 1 and "internal error" not in said
+
+
+def _require_restore_on_record(deployment: Deployment, stage: str, evidence: Evidence) -> None:
+    """Fail if the last restore on record is too old, or production has none."""
+    path = deployment.root / PROOFS
+    lines = path.read_text("utf-8").splitlines() if path.exists() else []
+    proofs = [proof for proof in map(json.loads, lines) if not proof["problems"]]
+    if not proofs:
+        evidence.expect(
+            "a restore is on record, or need not be", True, observed=stage != "production"
+        )
+        return
+    newest = max(datetime.fromisoformat(proof["time"]) for proof in proofs)
+    evidence.record("newest restore on record", newest.isoformat(), at=newest)
+    age = (datetime.now(UTC) - newest).days
+    evidence.expect("days since", at_most(MAX_AGE_DAYS), observed=age)
+
+
+@test_a_restore_works_and_hostile_archives_do_not.fails_when
+def a_member_is_written_outside(engine: EngineUnderTest) -> None:
+    """Paths in the manifest are taken as they come."""
+    engine.append("rustybt/backup/manifest.py", "_refuse_places = lambda manifest: None\n")
+
+
+@test_a_restore_works_and_hostile_archives_do_not.fails_when
+def a_link_is_not_refused(engine: EngineUnderTest) -> None:
+    """Headers are read, and whatever they tell of is taken for a file."""
+    engine.append(
+        CONTAINER,
+        """
+        def _trusting(self, block):
+            info = tarfile.TarInfo.frombuf(block, "utf-8", "strict")
+            return Entry(info.name, info.size)
+
+
+        ArchiveReader._parsed = _trusting
+        """,
+    )
+
+
+@test_a_restore_works_and_hostile_archives_do_not.fails_when
+def nobody_asks_how_large_it_gets(engine: EngineUnderTest) -> None:
+    """It is unpacked without a look at the room on the disk."""
+    engine.append(READING, "_refuse_without_room = lambda manifest, into: None\n")
+
+
+@test_a_restore_works_and_hostile_archives_do_not.fails_when
+def a_flipped_byte_is_accepted(engine: EngineUnderTest) -> None:
+    """The checksum over the file is not compared."""
+    engine.edit(CONTAINER, "if seal != _seal(_hashed(file.read, size)):", "if size < 0:")
+
+
+@test_a_restore_works_and_hostile_archives_do_not.fails_when
+def the_restore_on_record_is_too_old(deployment: Deployment) -> None:
+    """The last one was a year ago."""
+    old = datetime.now(UTC) - timedelta(days=365)
+    proof = {"time": old.isoformat(), "problems": []}
+    (deployment.root / PROOFS).write_text(json.dumps(proof) + "\n", "utf-8")
