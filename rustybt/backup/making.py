@@ -8,7 +8,7 @@ import os
 import platform
 import shutil
 import tempfile
-from datetime import UTC
+from datetime import UTC, timedelta
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from rustybt.security.vault import Clock
     from rustybt.settings import Settings
 
+_SECOND: Final = timedelta(seconds=1)
 _UNFINISHED: Final = ".rustybt_backup_"
 
 
@@ -125,9 +126,8 @@ class _Making(NamedTuple):
     def run(self, keep_days: int | None) -> Made:
         """Copy aside, pack, read back, give it its name."""
         now = self.clock().astimezone(UTC)
-        target = self.folder / archive_name(now)
-        if target.exists():
-            raise BackupError(f"{target} exists and is left as it is", remedy="wait a second")
+        while (target := self.folder / archive_name(now)).exists():
+            now += _SECOND  # two in one second: the later one gets the next second's name
         archive = self._packed(target.name, now)
         trial = self.work / "trial"
         trial.mkdir(mode=PRIVATE_FOLDER)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
@@ -18,7 +18,7 @@ from rustybt.backup.manifest import JournalPart
 from rustybt.backup.names import archives_in
 from rustybt.backup.reading import Unpacked, database_in, settings_in
 from rustybt.backup.switching import exchange
-from rustybt.errors import HomeError, RustyBTError
+from rustybt.errors import RustyBTError
 from rustybt.files import (
     PRIVATE_FOLDER,
     create_exclusively,
@@ -262,9 +262,9 @@ class _Restoring:
             return None
         _keep_owner(root, fresh)
         _link_archives(Home(root).backups, Home(fresh).backups)
-        kept = root.with_name(f"{root.name}.before-{self._now:%Y%m%d_%H%M%S}")
-        if kept.exists():
-            raise HomeError(f"{kept} exists and is left as it is", remedy="move it away")
+        at = self._now
+        while (kept := root.with_name(f"{root.name}.before-{at:%Y%m%d_%H%M%S}")).exists():
+            at += timedelta(seconds=1)
         # It gets the name that the old home will have: whatever is cut off, no sweep deletes it.
         fresh.rename(kept)
         try:

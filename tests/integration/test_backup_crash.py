@@ -28,7 +28,7 @@ PRELUDE = """
 
     SCRATCH = Path(sys.argv[1])
     COUNTED = ("open", "os.", "fcntl.", "shutil.", "tempfile.", "ctypes.dlsym")
-    SAMPLES, LAST = 25, 12
+    SAMPLES, LAST = 12, 8
 
     def clock():
         return datetime(2026, 1, 1, tzinfo=UTC)

@@ -26,7 +26,6 @@ from rustybt.backup.replicating import Replication
 from rustybt.backup.restoring import restore_backup
 from rustybt.backup.switching import exchange
 from rustybt.deployment import create_home
-from rustybt.errors import HomeError
 from rustybt.home import Home
 from rustybt.journal.errors import JournalError
 from rustybt.journal.places import journal_url
@@ -138,15 +137,15 @@ def test_an_empty_folder_is_taken(home: Path, tmp_path: Path) -> None:
 
 
 def test_an_earlier_home_is_never_overwritten(home: Path) -> None:
-    """Where the name for the old home is taken, nothing is changed."""
+    """Where the name for the old home is taken, it gets that of the next second."""
     made = make_backup(home, {}, clock)
     first = restore_backup(made.path, home, {}, clock)
     (home / "config" / "mine").write_text("")
-    with pytest.raises(HomeError, match="exists and is left as it is"):
-        restore_backup(made.path, home, {}, clock)
-    assert (home / "config" / "mine").exists()
-    assert first.kept is not None
-    restore_backup(made.path, home, {}, lambda: NOW + timedelta(seconds=1))
+    second = restore_backup(made.path, home, {}, clock)
+    assert first.kept == home.with_name("home.before-20260101_000000")
+    assert second.kept == home.with_name("home.before-20260101_000001")
+    assert not (first.kept / "config" / "mine").exists()
+    assert (second.kept / "config" / "mine").exists()
     assert not (home / "config" / "mine").exists()
 
 

@@ -105,9 +105,7 @@ def test_to_keep_backups_for_no_day_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("days", "goes"), [(2556, False), (2557, False), (2558, True)])
-def test_seven_years_are_counted_to_the_day(
-    days: int, goes: bool, tmp_path: Path
-) -> None:
+def test_seven_years_are_counted_to_the_day(days: int, goes: bool, tmp_path: Path) -> None:
     """Records that nothing else holds stay until 2557 days are over."""
     part = JournalPart(path="a", sequence=1, sha256="00")
     candidate = Candidate(tmp_path, START, part)
@@ -115,11 +113,12 @@ def test_seven_years_are_counted_to_the_day(
     assert (reason is None) is goes
 
 
-def test_two_backups_in_a_second_are_refused(tmp_path: Path) -> None:
-    """The second one does not take the first one's name."""
+def test_two_backups_in_a_second_are_two(tmp_path: Path) -> None:
+    """The second one does not take the first one's name: it has that of the next second."""
     home = create_home(tmp_path / "home", "dev", on(0)).root
     made = make_backup(home, {}, on(0))
     before = made.path.read_bytes()
-    with pytest.raises(BackupError, match="exists and is left as it is"):
-        make_backup(home, {}, on(0))
+    second = make_backup(home, {}, on(0))
+    assert second.path.name == archive_name(START + timedelta(seconds=1))
+    assert second.manifest.created == START + timedelta(seconds=1)
     assert made.path.read_bytes() == before
