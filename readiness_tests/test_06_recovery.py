@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from pytest_rustybt_ready import Evidence, at_least, at_most, ready
 from readiness_tests.engine import EngineUnderTest
-from readiness_tests.subjects import Deployment
+from readiness_tests.subjects import Checkout, Deployment
 
 CONTAINER = "rustybt/backup/container.py"
 CONTENTS = "rustybt/backup/contents.py"
@@ -432,3 +433,47 @@ def the_restore_on_record_is_too_old(deployment: Deployment) -> None:
     old = datetime.now(UTC) - timedelta(days=365)
     proof = {"time": old.isoformat(), "problems": []}
     (deployment.root / PROOFS).write_text(json.dumps(proof) + "\n", "utf-8")
+
+
+# -- 6.1.5 retention -------------------------------------------------------------------------
+
+RETENTION = "rustybt/backup/retention.py"
+PAGE = "docs/backup.md"
+STATED = re.compile(r"kept for 7 years \((\d+) days\)")
+SIMULATED_DAYS = 3300
+YEAR_DAYS = 365.25
+
+
+@ready.recovery("6.1.5")
+def test_records_are_kept_for_seven_years(
+    engine: EngineUnderTest, checkout: Checkout, evidence: Evidence
+) -> None:
+    """Over years of daily backups old ones go, but no record does before its time."""
+    page = checkout.root / PAGE
+    stated = STATED.search(page.read_text("utf-8")) if page.exists() else None
+    evidence.expect("the page states the retention", True, observed=stated is not None)
+    days = 0 if stated is None else int(stated[1])
+    evidence.meets("audit_retention", observed=days)
+    seen = engine.run("retention", days=SIMULATED_DAYS, life=200, every=30, keep=35)
+    evidence.meets("simulated_years", observed=f"{SIMULATED_DAYS / YEAR_DAYS:.2f}")
+    evidence.expect("backups that were removed", at_least(1000), observed=seen["removed"])
+    evidence.record("backups that are left", seen["left"])
+    evidence.meets("audit_retention", observed=seen["shortest"])
+
+
+@test_records_are_kept_for_seven_years.fails_when
+def records_are_removed_early(engine: EngineUnderTest) -> None:
+    """A year is taken for enough."""
+    engine.append(RETENTION, "AUDIT = timedelta(days=365)\n")
+
+
+@test_records_are_kept_for_seven_years.fails_when
+def nobody_asks_what_the_newest_backup_holds(engine: EngineUnderTest) -> None:
+    """Old backups go by their age alone."""
+    engine.append(RETENTION, "reason_to_keep = lambda candidate, now, holds: None\n")
+
+
+@test_records_are_kept_for_seven_years.fails_when
+def the_retention_is_not_documented(checkout: Checkout) -> None:
+    """The page says nothing of years."""
+    checkout.edit(PAGE, "kept for 7 years (2557 days)", "kept for long")
