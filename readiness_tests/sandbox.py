@@ -17,8 +17,8 @@ from textwrap import dedent
 from readiness_tests.vulnerabilities import CANARY, FOLDER
 from rustybt.files import PRIVATE_FOLDER
 
-# Files of the real checkout that hold the settings which the checks are about.
-SETTINGS = (".gitignore", "pyproject.toml")
+# Files of the real checkout that hold the settings, and the pages, which the checks are about.
+SETTINGS = (".gitignore", "pyproject.toml", "docs/backup.md", "docs/restore.md")
 
 FILES = {
     "README.md": "# Sandbox\n",
@@ -146,6 +146,7 @@ def build_checkout(real: Path, folder: Path) -> Path:
     """Write a sandbox checkout into *folder*, as a git repository with one commit; return it."""
     folder.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
     for name in SETTINGS:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(real / name, folder / name)
     for name, text in FILES.items():
         path = folder / name

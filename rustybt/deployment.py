@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import getpass
+import os
 import secrets
 import shutil
 import stat
@@ -22,6 +24,7 @@ from rustybt.files import (
     write_atomic,
 )
 from rustybt.home import Home
+from rustybt.schedule import write_schedule
 from rustybt.security.keys import new_key
 from rustybt.security.vault import Clock, Vault
 from rustybt.settings import (
@@ -110,6 +113,9 @@ NUM_WORKERS=1
 DB_URL=sqlite:///state/rustybt.db
 DB_POOL_SIZE=5
 
+# Backups: ./backup-rustybt.sh makes one, config/ has a line for cron and a timer for systemd. What
+# is secret in them is encrypted with RUSTYBT_ENCRYPTION_KEY: keep a copy of that key where neither
+# this host nor the backups are, or nobody opens them once the host is lost.
 BACKUP_DIR=backups
 # OFFSITE_URL=s3://bucket/folder
 """
@@ -134,9 +140,10 @@ def create_home(root: Path, environment: Environment, clock: Clock) -> Home:
     """Lay out a deployment's home at *root*, complete or not at all, and return it.
 
     It has a commented ``.env`` with a new encryption key and safe limits, the folders of `Home`,
-    and a vault of *environment* with random credentials for the practice exchange. One for dev has
-    invented bars, too, and names them as its market data: `update_data` puts them into the catalog.
-    Files are of mode 0600, folders 0700. Missing parent folders are made. All is built beside
+    scripts and units for backups, and a vault of *environment* with random credentials for the
+    practice exchange. One for dev has invented bars, too, and names them as its market data:
+    `update_data` puts them into the catalog. Files are of mode 0600 (scripts 0700), folders 0700.
+    Missing parent folders are made. All is built beside
     *root* and renamed into place. Raises `HomeError` if *root* exists and is anything but an empty
     folder, or if the disk refuses; nothing is changed then. *clock* gives the time of the
     credentials.
@@ -165,6 +172,7 @@ def _build_and_move(root: Path, environment: Environment, clock: Clock) -> None:
     building = Path(tempfile.mkdtemp(prefix=f".{root.name}.", suffix=".new", dir=root.parent))
     try:
         _build(Home(building), environment, clock)
+        write_schedule(Home(building), root, _user())
         # Renaming onto an empty folder replaces it; onto any other it fails, so nothing is lost
         # if somebody was quicker.
         building.rename(root)
@@ -172,6 +180,14 @@ def _build_and_move(root: Path, environment: Environment, clock: Clock) -> None:
         shutil.rmtree(building, ignore_errors=True)
         raise
     flush_folder(root.parent)
+
+
+def _user() -> str:
+    """Return who makes the home, and is going to run what it writes down."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a user without a name, as containers have
+        return str(os.getuid())
 
 
 def _build(home: Home, environment: Environment, clock: Clock) -> None:

@@ -7,6 +7,7 @@ import typer
 from rustybt.cli import (
     audit,
     backtest,
+    backup,
     benchmark,
     broker,
     catalog,
@@ -56,6 +57,11 @@ for _command, _tell in operate.TELLING.items():
     app.command(_command)(_tell)
 app.command("verify-audit")(audit.inspect)
 app.command("export-audit")(audit.export)
+app.command("backup")(backup.backup)
+app.command("verify-backup")(backup.look)
+app.command("restore")(backup.restore)
+app.command("verify-restore")(backup.prove)
+app.command("replicate")(backup.replicate)
 
 _credentials = typer.Typer(help="Look at stored credentials, never at their values.")
 _credentials.command("list")(credentials.list_)

@@ -61,6 +61,14 @@ def open_database(
     return engine
 
 
+def read_file(path: Path, *, patience: float = PATIENCE) -> Engine:
+    """Return an engine that only reads the SQLite database in the file at *path*, a journal or not.
+
+    Raise :class:`~rustybt.journal.errors.JournalError` if there is no such file.
+    """
+    return _sqlite(URL.create("sqlite", database=str(path)), readonly=True, patience=patience)
+
+
 def _parsed(url: str) -> URL:
     try:
         where = make_url(url)

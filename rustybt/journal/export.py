@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from rustybt.files import flush_folder
-from rustybt.journal.database import database_errors, open_database, refusal
+from rustybt.files import PRIVATE_FILE, flush_folder
+from rustybt.journal.database import database_errors, open_database, problems_of, read_file, refusal
 from rustybt.journal.errors import JournalError
 from rustybt.journal.lines import line_of
 from rustybt.journal.reading import checked_records
 from rustybt.journal.records import Record, micros_of
+from rustybt.journal.statements import SNAPSHOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -52,6 +53,38 @@ def export_journal(
         raise refusal(engine.url, error) from error
     finally:
         engine.dispose()
+
+
+def snapshot_database(file: Path, out: Path) -> None:
+    """Write the SQLite database in *file* to the new file *out* (mode 0600), as of one instant.
+
+    It is a journal, or any other. Another process may write to it meanwhile: it is not held up, and
+    what it commits from then on is not in the copy. Raise
+    :class:`~rustybt.journal.errors.JournalError` if the database or the system refuses, and if
+    *out* exists.
+    """
+    if out.exists():
+        raise JournalError(f"{out} exists and is left as it is", expected="a new file")
+    engine = read_file(file)
+    try:
+        with problems_of(engine):
+            connection = engine.raw_connection()
+            try:
+                connection.cursor().execute(SNAPSHOT, (str(out),))
+            finally:
+                connection.close()
+            _flush(out)
+    finally:
+        engine.dispose()
+
+
+def _flush(file: Path) -> None:
+    descriptor = os.open(file, os.O_RDWR)
+    try:
+        os.fchmod(descriptor, PRIVATE_FILE)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _wanted(engine: Engine, since: datetime | None, until: datetime | None) -> Iterator[Record]:

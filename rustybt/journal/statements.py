@@ -15,6 +15,8 @@ LAST: Final = (
     "SELECT sequence, micros, session, kind, payload, previous, own FROM journal "
     "ORDER BY sequence DESC LIMIT 1"
 )
+SNAPSHOT: Final = "VACUUM INTO ?"
+"""Writes the database to a new file, as of one instant; SQLite's own words."""
 
 
 class Statements(NamedTuple):
