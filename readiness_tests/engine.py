@@ -21,7 +21,7 @@ from typing import Any
 from readiness_tests.suite.runner import clean_environment
 
 PACKAGE = "rustybt"
-TIMEOUT_S = 120.0
+TIMEOUT_S = 240.0
 TAIL_LINES = 12
 
 

@@ -48,7 +48,7 @@ def open_database(
     """
     where = _parsed(url)
     try:
-        lent = {"pool_size": pool, "max_overflow": 1, "pool_timeout": patience}
+        lent = _lending(pool, patience)
         engine = (_sqlite if _is_sqlite(where) else _server)(where, readonly, patience, lent)
         try:
             with engine.begin() as connection:
@@ -66,7 +66,13 @@ def read_file(path: Path, *, patience: float = PATIENCE) -> Engine:
 
     Raise :class:`~rustybt.journal.errors.JournalError` if there is no such file.
     """
-    return _sqlite(URL.create("sqlite", database=str(path)), readonly=True, patience=patience)
+    where = URL.create("sqlite", database=str(path))
+    return _sqlite(where, readonly=True, patience=patience, lent=_lending(POOL, patience))
+
+
+def _lending(pool: int, patience: float) -> Lent:
+    """Return how many connections there are at once, and for how many seconds one is waited for."""
+    return {"pool_size": pool, "max_overflow": 1, "pool_timeout": patience}
 
 
 def _parsed(url: str) -> URL:
