@@ -68,7 +68,7 @@ def measure_orders(
     record = {**heading(now()), "suite": SUITE, "iterations": iterations}
     record["latency"] = _one_by_one(alone, say)
     if load is not None:
-        record["load"] = found = carried(load, lambda done: say(alone + done))
+        record["peak"] = found = carried(load, lambda done: say(alone + done))
         if found["lost"]:
             raise BenchmarkError(
                 f"{found['lost']} bars and orders of the peak have not arrived",

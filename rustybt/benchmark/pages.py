@@ -1,7 +1,8 @@
 """The pages on performance, made from records: no figure is ever typed.
 
 ``docs/records/benchmark-*.json`` make ``docs/performance/index.md`` and ``docs/records/peers.json``
-makes ``docs/performance/peers.md``; ``python -m benchmarks.pages`` in a checkout does it.
+makes ``docs/performance/peers.md``, ``orders.json`` (the suite order-execution) ``orders.md``;
+``python -m benchmarks.pages`` in a checkout does it.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from statistics import median
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from rustybt.benchmark.errors import BenchmarkError
+from rustybt.benchmark.orders import SUITE as ORDER_EXECUTION
+from rustybt.benchmark.orders_page import orders_page
 from rustybt.benchmark.peers_page import peers_page
 from rustybt.benchmark.record import read_record
 from rustybt.benchmark.suites import SUITES
@@ -21,7 +24,7 @@ if TYPE_CHECKING:
 
     from rustybt.benchmark.record import Record
 
-INDEX, PEERS = "index.md", "peers.md"
+INDEX, ORDERS, PEERS = "index.md", "orders.md", "peers.md"
 _FOLDER: Final = "performance"
 _WORDS: Final = {
     "bare": "a bare loop in Python with the same arithmetic on floats",
@@ -37,7 +40,8 @@ _INTRODUCTION: Final = (
     " Processor time is what other work on the same machine disturbs least: where the load average"
     " is above the number of cores, look at it rather than at the clock's."
     " Everything here can be measured again: the command stands above each table. How other"
-    " engines do on the same bars is on [a page of its own](peers.md)."
+    " engines do on the same bars is on [a page of its own](peers.md), and so is"
+    " [how long orders take](orders.md)."
 )
 
 
@@ -64,8 +68,13 @@ def made_pages(docs: Path) -> dict[Path, str]:
     records = docs / "records"
     suites = [_record_of(records / f"benchmark-{name}.json", name) for name in SUITES]
     peers = _record_of(records / "peers.json", "peers")
+    orders = _record_of(records / "orders.json", ORDER_EXECUTION)
     folder = docs / _FOLDER
-    return {folder / INDEX: index_page(suites), folder / PEERS: peers_page(peers)}
+    return {
+        folder / INDEX: index_page(suites),
+        folder / ORDERS: orders_page(orders),
+        folder / PEERS: peers_page(peers),
+    }
 
 
 def _record_of(path: Path, suite: str) -> Record:

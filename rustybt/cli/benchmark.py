@@ -137,7 +137,7 @@ def _report(record: dict[str, Any]) -> None:
 
 def _report_orders(record: dict[str, Any]) -> None:
     """Print how long orders took."""
-    alone, load = record["latency"], record.get("load")
+    alone, load = record["latency"], record.get("peak")
     rows = _latency_rows("one by one", alone) + (
         [] if load is None else _latency_rows("peak", load)
     )

@@ -52,12 +52,12 @@ def test_orders_are_timed_one_by_one_and_at_peak(cli: Cli, tmp_path: Path) -> No
     code, out, _ = cli("benchmark", "--suite", "order-execution", *sizes, "--output", path)
     assert code == 0
     record = json.loads(path.read_bytes())
-    for part, orders in (("latency", 100), ("load", 200)):
+    for part, orders in (("latency", 100), ("peak", 200)):
         for step in ("wire_ms", "acknowledged_ms"):
             found = record[part][step]
             assert found["count"] == orders == sum(found["histogram"].values())
             assert 0 < found["p50"] <= found["p95"] <= found["p99"] <= found["max"]
-    load = record["load"]
+    load = record["peak"]
     assert (load["acknowledged"], load["bars"], load["lost"]) == (200, 500, 0)
     assert "peak of 1 s: 200 orders and 500 bars of 500 symbols, 0 lost" in out
     assert f"{record['latency']['acknowledged_ms']['p99']:.2f}" in out

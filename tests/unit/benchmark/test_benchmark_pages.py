@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from rustybt.benchmark import BenchmarkError
+from rustybt.benchmark.orders_page import orders_page
 from rustybt.benchmark.pages import differences, index_page, made_pages
 from rustybt.benchmark.peers_page import peers_page
 from rustybt.benchmark.record import to_json
@@ -143,6 +144,23 @@ def peers_record() -> dict[str, Any]:
     }
 
 
+def orders_record() -> dict[str, Any]:
+    """Return a record of the suite order-execution."""
+    figures = {"count": 3, "p50": 1.5, "p95": 2.0, "p99": 2.25, "max": 4.5}
+    part = {
+        "wire_ms": {**figures, "histogram": {"2": 3}},
+        "acknowledged_ms": {**figures, "p99": 12.5, "histogram": {"2": 2, "8": 1}},
+    }
+    peak = {"seconds": 60, "symbols": 500, "orders": 200, "bars": 30000, "acknowledged": 12000}
+    more = {"lost": 0, "orders_per_second": 202.5, "resident_mib": [200.5, 201.25]}
+    return {
+        **suite_record("ledger"),
+        "suite": "order-execution",
+        "latency": {**part, "wanted": {"wire_p99_ms": 5.0, "acknowledged_p99_ms": 25.0}},
+        "peak": {**part, **peak, **more},
+    }
+
+
 Edit = Callable[[dict[str, Any]], object]
 
 
@@ -154,6 +172,7 @@ def docs(tmp_path: Path) -> Path:
     for name in SUITES:
         (records / f"benchmark-{name}.json").write_bytes(to_json(suite_record(name)))
     (records / "peers.json").write_bytes(to_json(peers_record()))
+    (records / "orders.json").write_bytes(to_json(orders_record()))
     (tmp_path / "performance").mkdir()
     for path, text in made_pages(tmp_path).items():
         path.write_text(text, "utf-8")
@@ -172,6 +191,20 @@ def test_the_index_shows_the_figures_of_its_records() -> None:
         "| 1.38 s | 1.25 s to 1.50 s | 2.00 ms | 50 000 |",
         "| callback : bare | 2.39 | 2.50 | at most 4 |",
         "| bare : callback | 0.42 | 0.40 |  |",
+    ):
+        assert text in page
+
+
+def test_the_page_on_orders_shows_percentiles_histograms_and_the_peak() -> None:
+    """Both parts, with what is wanted of the first."""
+    page = orders_page(orders_record())
+    for text in (
+        "$ python -m rustybt benchmark --suite order-execution --iterations 2 --peak 60",
+        "| on the wire | 3 | 1.50 | 2.00 | 2.25 | 4.50 | 5 |",
+        "| acknowledged | 3 | 1.50 | 2.00 | 12.50 | 4.50 | 25 |",
+        "| 8 | 0 | 1 |",
+        "Of 30000 bars and 12000 orders 0 were lost; the rate was 202.5 orders a second",
+        "had 200.5 MiB in memory half-way and 201.25 MiB at the end",
     ):
         assert text in page
 
