@@ -481,7 +481,7 @@ def the_retention_is_not_documented(checkout: Checkout) -> None:
 
 # -- 6.2.3 reconciliation --------------------------------------------------------------------
 
-TAKING = "rustybt/trading/taking.py"
+ANSWERS = "rustybt/trading/answers.py"
 BEFORE, BEHIND = 2, 3
 
 
@@ -511,7 +511,7 @@ def test_trades_behind_a_backup_are_found_at_the_exchange(
 def trades_of_lost_orders_are_not_booked(engine: EngineUnderTest) -> None:
     """What the venue reports of orders that the journal does not know is left out."""
     engine.append(
-        TAKING,
+        ANSWERS,
         """
         _book = book_fill
 
@@ -526,9 +526,9 @@ def trades_of_lost_orders_are_not_booked(engine: EngineUnderTest) -> None:
 def trades_of_lost_orders_are_booked_twice(engine: EngineUnderTest) -> None:
     """Each is booked once more, under another name."""
     engine.append(
-        TAKING,
+        ANSWERS,
         """
-        from dataclasses import replace
+        from msgspec.structs import replace
 
         _book = book_fill
 
