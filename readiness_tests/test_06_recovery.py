@@ -477,3 +477,66 @@ def nobody_asks_what_the_newest_backup_holds(engine: EngineUnderTest) -> None:
 def the_retention_is_not_documented(checkout: Checkout) -> None:
     """The page says nothing of years."""
     checkout.edit(PAGE, "kept for 7 years (2557 days)", "kept for long")
+
+
+# -- 6.2.3 reconciliation --------------------------------------------------------------------
+
+ANSWERS = "rustybt/trading/answers.py"
+BEFORE, BEHIND = 2, 3
+
+
+@ready.recovery("6.2.3")
+def test_trades_behind_a_backup_are_found_at_the_exchange(
+    engine: EngineUnderTest, evidence: Evidence
+) -> None:
+    """The engine that was restored books them once, before it may trade itself."""
+    seen = engine.run("after_restore", before=BEFORE, behind=BEHIND)
+    evidence.expect("trades at the exchange", BEFORE + BEHIND, observed=len(seen["at_exchange"]))
+    evidence.expect("trades in the backup", BEFORE, observed=len(seen["known"]))
+    account = seen["account"]
+    evidence.record("at the exchange", account["theirs"])
+    missing = set(seen["at_exchange"]) - set(seen["booked"])
+    evidence.meets("missing_trades", observed=len(missing))
+    evidence.expect("trades in the books", seen["at_exchange"], observed=seen["booked"])
+    evidence.expect("what the books hold", account["theirs"], observed=account["ours"])
+    evidence.expect(
+        "trades that were unknown when trading was enabled",
+        [],
+        observed=seen["unknown_when_enabled"],
+    )
+    evidence.expect("orders that it sent until then", 0, observed=account["created"])
+
+
+@test_trades_behind_a_backup_are_found_at_the_exchange.fails_when
+def trades_of_lost_orders_are_not_booked(engine: EngineUnderTest) -> None:
+    """What the venue reports of orders that the journal does not know is left out."""
+    engine.append(
+        ANSWERS,
+        """
+        _book = book_fill
+
+
+        def book_fill(books, fill, facts):
+            return fill.client_id in books.orders and _book(books, fill, facts)
+        """,
+    )
+
+
+@test_trades_behind_a_backup_are_found_at_the_exchange.fails_when
+def trades_of_lost_orders_are_booked_twice(engine: EngineUnderTest) -> None:
+    """Each is booked once more, under another name."""
+    engine.append(
+        ANSWERS,
+        """
+        from msgspec.structs import replace
+
+        _book = book_fill
+
+
+        def book_fill(books, fill, facts):
+            is_new = _book(books, fill, facts)
+            if is_new and fill.client_id not in books.orders:
+                _book(books, replace(fill, trade_id=f"{fill.trade_id}-again"), facts)
+            return is_new
+        """,
+    )

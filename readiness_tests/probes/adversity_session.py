@@ -227,7 +227,11 @@ async def trading(
     )
     unlimited = RateLimits(weight=10**9, orders=10**9)
     async with running_exchange(
-        bars=_bars(), rules=fees, stamp="clock", limits=limits or unlimited, balances=balances
+        bars=exchange_bars(),
+        rules=fees,
+        stamp="clock",
+        limits=limits or unlimited,
+        balances=balances,
     ) as exchange:
         access = Access("practice", "binance", exchange.ccxt_config())
         clock, feed, alerts, strategy = WallClock(), Told(), Kept(), Obedient()
@@ -261,7 +265,7 @@ async def trading(
                 clock=clock,
                 journal=journal,
                 notifier=alerts,
-                started=_started(clock.now(), name),
+                started=started(clock.now(), name),
                 wall=clock.now,
                 lease=lease,
             )
@@ -278,7 +282,7 @@ async def trading(
 
 
 @functools.cache
-def _bars() -> tuple[Bar, ...]:
+def exchange_bars() -> tuple[Bar, ...]:
     """Return some days of practice bars."""
     return tuple(practice_bars(PRACTICE_START + timedelta(days=45), [SYMBOL]))
 
@@ -294,7 +298,7 @@ def _journal(name: str) -> Journal:
     return Journal.open(database(name), session=name, clock=now, key=SigningKey.generate())
 
 
-def _started(now: datetime, name: str) -> SessionStarted:
+def started(now: datetime, name: str) -> SessionStarted:
     """Return the first event of the session called *name*."""
     return SessionStarted(
         time=now,
