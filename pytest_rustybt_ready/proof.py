@@ -33,6 +33,7 @@ FILE = "proofs.json"
 # What a proof says by these is that it cannot be run here, or that the whole run is to end.
 NOT_HERE = (pytest.skip.Exception, pytest.exit.Exception)
 EVIDENCE_KEY = pytest.StashKey[Evidence]()
+_PASSED = pytest.StashKey[set[str]]()
 
 CheckCall = Callable[[], None]
 
@@ -97,6 +98,10 @@ class ProofItem(pytest.Function):
             raise AssertionError(f"unmet although the test passed: {', '.join(unmet)}")
 
     def _pass_untouched(self) -> None:
+        """Run the check on a sandbox as it is, unless it has passed on one in this process."""
+        passed = self.config.stash.setdefault(_PASSED, set())
+        if self.proves in passed:
+            return
         try:
             self._call()
         except NOT_HERE:
@@ -104,6 +109,7 @@ class ProofItem(pytest.Function):
         except (Exception, OutcomeException) as error:
             detail = f"the check does not pass on an untouched sandbox: {first_line(error)}"
             raise ProofError(ProofOutcome.ERROR, detail) from error
+        passed.add(self.proves)
 
     @contextmanager
     def _broken(self) -> Iterator[None]:

@@ -123,6 +123,17 @@ def test_a_check_has_to_pass_untouched(project: Any) -> None:
     assert proof.detail == "the check does not pass on an untouched sandbox: odd"
 
 
+def test_untouched_it_runs_once_for_all_of_its_controls(project: Any) -> None:
+    """What passes on a sandbox as it is is not tried again for the next control."""
+    note = "os.makedirs(f\"runs/{box['bad']}-{len(os.listdir('runs'))}\"); "
+    project.root.joinpath("runs").mkdir()
+    again = "box['bad'] = 1\n\n@test_it.fails_when\ndef again(box):\n    box['bad'] = 2"
+    run = prove(project, "import os; " + note + GOOD, again)
+    assert [proof.outcome for proof in run.record.proofs] == ["proven", "proven"]
+    runs = sorted(path.name.partition("-")[0] for path in project.root.joinpath("runs").iterdir())
+    assert runs == ["0", "0", "1", "2"]
+
+
 def test_a_control_that_exits_the_check_is_an_error(project: Any) -> None:
     """SystemExit is no assertion either."""
     run = prove(project, "evidence.record('x', 1); exit() if box['bad'] else 0")
