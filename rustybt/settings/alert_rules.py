@@ -21,7 +21,7 @@ channels:
   #   contact: Trading desk
   #   severities: [warning, critical]
   # phone:
-  #   url: twilio://${ALERT_TWILIO_SID}:${ALERT_TWILIO_TOKEN}@+15550100/+15550111
+  #   url: twilio://${ALERT_TWILIO_SID}:${ALERT_TWILIO_TOKEN}@15555550100/15555550111
   #   contact: On-call engineer
   #   severities: [critical]
 

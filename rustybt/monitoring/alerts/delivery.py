@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 FIRST_PAUSE: Final = timedelta(seconds=1)
 LONGEST_PAUSE: Final = timedelta(minutes=5)
-_REMEMBERED: Final = 1000
+REMEMBERED: Final = 1000
 _LISTED: Final = 50
 _BLOCKED_S: Final = 5.0
 _ORDER: Final = tuple(Severity)
@@ -86,7 +86,8 @@ class Delivery:
 
     :meth:`notify` returns when the alert is on the disk; a thread for each channel takes it from
     there. *clock* is the wall's, *secrets* are in no message, *context* (the session, the broker)
-    is in all. Use it as a context manager, or call :meth:`start` and :meth:`close`.
+    is in all; the last *remembered* alerts are not told again too soon. Use it as a context
+    manager, or call :meth:`start` and :meth:`close`.
     """
 
     def __init__(
@@ -98,12 +99,14 @@ class Delivery:
         clock: Callable[[], datetime],
         secrets: Iterable[str] = (),
         context: Mapping[str, str] | None = None,
+        remembered: int = REMEMBERED,
     ) -> None:
         self._rules = rules
         self._outbox = outbox
         self._clock = clock
         self._redact = Redactor([*secrets, *rules.secrets()])
         self._context = dict(context or {})
+        self._remembered = remembered
         self._told: dict[tuple[str, str], datetime] = {}
         self._news = threading.Condition()
         self._is_closing = threading.Event()
@@ -185,7 +188,7 @@ class Delivery:
         if before is not None and before <= now < before + span:
             self.repeated += 1
             return True
-        while len(self._told) >= _REMEMBERED:
+        while len(self._told) >= self._remembered:
             del self._told[next(iter(self._told))]
         self._told.pop(key, None)
         return False

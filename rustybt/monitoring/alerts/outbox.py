@@ -42,8 +42,9 @@ class Outbox:
     ended early. Only one process at a time may :meth:`claim` the delivery.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, capacity: int = CAPACITY) -> None:
         self._folder = folder
+        self._capacity = capacity
         self._lock = threading.Lock()
         self._claimed: int | None = None
         folder.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
@@ -52,12 +53,12 @@ class Outbox:
     def put(self, message: Message) -> None:
         """Keep *message*: when this returns it survives a crash.
 
-        Raise :class:`AlertsError` if there are `CAPACITY` messages, ``OSError`` if the disk
+        Raise :class:`AlertsError` if there are *capacity* messages, ``OSError`` if the disk
         refuses.
         """
         with self._lock:
-            if len(self._messages) >= CAPACITY:
-                raise AlertsError(f"{CAPACITY} alerts wait for delivery; no more are taken")
+            if len(self._messages) >= self._capacity:
+                raise AlertsError(f"{self._capacity} alerts wait for delivery; no more are taken")
             write_atomic(self._file(message.id), _encoded(message))
             self._messages[message.id] = message
 
