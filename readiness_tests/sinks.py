@@ -19,6 +19,7 @@ class HttpSink:
     def __init__(self) -> None:
         self.status = 200
         self.received: list[dict[str, Any]] = []
+        self.said: list[str] = []
         self.tried = 0
         self.goes_on = threading.Event()
         self.goes_on.set()
@@ -68,7 +69,7 @@ class HttpSink:
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         """Return the class that answers requests of this sink."""
-        take = self._take
+        take, said = self._take, self.said
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
@@ -78,7 +79,8 @@ class HttpSink:
                 self.send_header("content-length", "0")
                 self.end_headers()
 
-            def log_message(self, *_: object) -> None:
-                """Say nothing."""
+            def log_message(self, _text: str, *arguments: object) -> None:
+                """Keep to itself what it would say on stderr."""
+                said.append(" ".join(map(str, arguments)))
 
         return Handler
