@@ -36,6 +36,7 @@ from rustybt.settings import (
     load_settings,
     required_fields,
 )
+from rustybt.settings.alert_rules import ALERT_RULES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -139,14 +140,14 @@ _NO_DATA = """\
 def create_home(root: Path, environment: Environment, clock: Clock) -> Home:
     """Lay out a deployment's home at *root*, complete or not at all, and return it.
 
-    It has a commented ``.env`` with a new encryption key and safe limits, the folders of `Home`,
-    scripts and units for backups, and a vault of *environment* with random credentials for the
-    practice exchange. One for dev has invented bars, too, and names them as its market data:
-    `update_data` puts them into the catalog. Files are of mode 0600 (scripts 0700), folders 0700.
-    Missing parent folders are made. All is built beside
-    *root* and renamed into place. Raises `HomeError` if *root* exists and is anything but an empty
-    folder, or if the disk refuses; nothing is changed then. *clock* gives the time of the
-    credentials.
+    It has a commented ``.env`` with a new encryption key and safe limits, a commented
+    ``alerts.yaml`` with a rule for every event, the folders of `Home`, scripts and units for
+    backups, and a vault of *environment* with random credentials for the practice exchange. One for
+    dev has invented bars, too, and names them as its market data: `update_data` puts them into the
+    catalog. Files are of mode 0600 (scripts 0700), folders 0700. Missing parent folders are made.
+    All is built beside *root* and renamed into place. Raises `HomeError` if *root* exists and is
+    anything but an empty folder, or if the disk refuses; nothing is changed then. *clock* gives the
+    time of the credentials.
     """
     root = expanded(root).resolve()
     try:
@@ -197,6 +198,7 @@ def _build(home: Home, environment: Environment, clock: Clock) -> None:
     data = _data_of(environment, home)
     text = _ENV.format(environment=environment, key=key.get_secret_value(), data=data)
     create_exclusively(home.env_file, text.encode())
+    create_exclusively(home.alerts_file, ALERT_RULES.encode())
     if environment == "dev":
         create_exclusively(home.practice_file, _practice_bars(clock))
     vault = Vault.create(home.vault_file, [key], environment, clock)
@@ -344,7 +346,7 @@ def inspect_home(settings: Settings, clock: Clock) -> tuple[Judgement, ...]:
     home = Home(settings.home)
     exposed = [
         Judgement(path.name, "problem", f"others can read it: chmod 600 {path}")
-        for path in (home.env_file, home.key_file, home.vault_file)
+        for path in (home.env_file, home.key_file, home.vault_file, home.alerts_file)
         if path.exists() and stat.S_IMODE(path.stat().st_mode) & 0o077
     ]
     return (*judge(settings), *exposed, *_judge_vault(settings, clock))

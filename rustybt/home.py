@@ -31,6 +31,11 @@ class Home:
         return self.root / "config"
 
     @property
+    def alerts_file(self) -> Path:
+        """Whom to tell of what; it may name addresses in full, so its mode is 0600."""
+        return self.config / "alerts.yaml"
+
+    @property
     def data(self) -> Path:
         """Files that market data is read from."""
         return self.root / "data"
@@ -49,6 +54,11 @@ class Home:
     def vault_file(self) -> Path:
         """The encrypted credentials; mode 0600."""
         return self.state / "vault.json"
+
+    @property
+    def alerts(self) -> Path:
+        """Alerts that are on their way, and receipts of test alerts."""
+        return self.state / "alerts"
 
     @property
     def catalog(self) -> Path:

@@ -32,6 +32,7 @@ from rustybt.strategy import Strategy
 from rustybt.trading.clocks import WallClock
 from rustybt.trading.commands import Alert
 from rustybt.trading.engine import Engine
+from rustybt.trading.ports import Notifier
 from rustybt.trading.reports import SessionStarted
 from rustybt.trading.runner import Runner
 from rustybt.trading.settings import EngineSettings
@@ -88,14 +89,17 @@ class Told:
 
 
 class Kept:
-    """Keeps what people would be told."""
+    """Keeps what people would be told, and tells *further* if there is any."""
 
-    def __init__(self) -> None:
+    def __init__(self, further: Notifier | None = None) -> None:
         self.said: list[tuple[str, str]] = []
+        self._further = further
 
-    def notify(self, alert: Alert, _time: datetime) -> None:
+    def notify(self, alert: Alert, time: datetime) -> None:
         """Keep *alert*."""
         self.said.append((alert.kind, alert.message))
+        if self._further is not None:
+            self._further.notify(alert, time)
 
 
 class Trading:
@@ -150,6 +154,10 @@ class Trading:
     def heeded(self) -> bool:
         """Tell whether the strategy has done what it was to wish for."""
         return not self._strategy.wishes
+
+    def say(self, price: Decimal) -> None:
+        """Report a bar at *price* that closes now."""
+        self._feed.say(price)
 
     def fault(self, kind: FaultKind, **terms: Any) -> int:
         """Arm a fault."""
@@ -219,6 +227,7 @@ async def trading(
     rate: float = 10_000.0,
     balances: Mapping[str, Decimal] | None = None,
     markets_every: float = 300.0,
+    further: Notifier | None = None,
     **changes: Any,
 ) -> AsyncIterator[Trading]:
     """Run a session called *name*, ready to trade, until the context ends."""
@@ -234,7 +243,7 @@ async def trading(
         balances=balances,
     ) as exchange:
         access = Access("practice", "binance", exchange.ccxt_config())
-        clock, feed, alerts, strategy = WallClock(), Told(), Kept(), Obedient()
+        clock, feed, alerts, strategy = WallClock(), Told(), Kept(further), Obedient()
         quick: dict[str, Any] = {
             "reconcile_every": 3 * _SOON,
             "query_after": _SOON,

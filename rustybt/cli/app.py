@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from rustybt.cli import (
+    alerts,
     audit,
     backtest,
     backup,
@@ -55,6 +56,8 @@ app.command("orders")(operate.orders)
 app.command("cancel")(operate.cancel)
 for _command, _tell in operate.TELLING.items():
     app.command(_command)(_tell)
+app.command("test-alerts")(alerts.try_)
+app.command("acknowledge-alert")(alerts.acknowledge)
 app.command("verify-audit")(audit.inspect)
 app.command("export-audit")(audit.export)
 app.command("backup")(backup.backup)

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from rustybt.settings.env_file import EnvFile
 
 ENCRYPTION_KEY = "RUSTYBT_ENCRYPTION_KEY"
+ALERT_VARIABLE = re.compile(r"ALERT_[A-Z0-9_]{1,60}")
+"""Names of secrets in ``.env`` that no setting is made of: addresses in alerts.yaml name them."""
 _MAX_KEY_FILE_BYTES = 4096
 _LOOKS_LIKE_A_TOKEN = re.compile(r"[A-Za-z0-9_+/=-]{20,}")
 
@@ -128,7 +130,7 @@ def _read(place: Home) -> EnvFile:
 
 def _unknown(found: Mapping[str, _Raw]) -> Iterator[SettingsProblem]:
     for key, value in found.items():
-        if key not in KNOWN:
+        if key not in KNOWN and not ALERT_VARIABLE.fullmatch(key):
             close = get_close_matches(key.upper(), KNOWN, n=1)
             yield SettingsProblem(
                 source=value.source,

@@ -33,9 +33,9 @@ def session_log(
 
 
 class LoggedNotifier:
-    """Writes alerts to *log*, and hands them on to *further* if there is any."""
+    """Writes alerts to *log*, and hands them on to each of *further*."""
 
-    def __init__(self, log: FilteringBoundLogger, further: Notifier | None) -> None:
+    def __init__(self, log: FilteringBoundLogger, *further: Notifier) -> None:
         self._log = log
         self._further = further
 
@@ -43,5 +43,5 @@ class LoggedNotifier:
         """Take an alert; *time* is that of the session, which need not be the wall's."""
         write = getattr(self._log, str(alert.severity))
         write(alert.message, kind=alert.kind, at=time, details=alert.details)
-        if self._further is not None:
-            self._further.notify(alert, time)
+        for notifier in self._further:
+            notifier.notify(alert, time)

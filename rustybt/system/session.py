@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
     from rustybt.journal.store import Journal
+    from rustybt.monitoring.alerts.delivery import Delivery
     from rustybt.settings import Settings
     from rustybt.trading.ports import Clock
 
@@ -43,6 +44,7 @@ class Session:
         clock: Clock,
         log: FilteringBoundLogger,
         until: timedelta | None,
+        alerts: Delivery | None = None,
     ) -> None:
         self.name = name
         self.runner = runner
@@ -50,6 +52,7 @@ class Session:
         self._clock = clock
         self._log = log
         self._until = until
+        self._alerts = alerts
         self._control = ControlServer(socket_file(Home(settings.home)), self._answer)
 
     def run(self, *, enabled_by: str | None, reason: str) -> Ending:
@@ -59,6 +62,8 @@ class Session:
     async def run_async(self, *, enabled_by: str | None, reason: str) -> Ending:
         """Do what :meth:`run` does, on a running event loop."""
         self._log.info("session begins", enabled_by=enabled_by, reason=reason)
+        if self._alerts is not None:
+            self._alerts.start()
         timer = asyncio.ensure_future(self._end_in_time())
         try:
             async with self._control:
@@ -72,8 +77,10 @@ class Session:
         return ending
 
     def close(self) -> None:
-        """Close the journal."""
+        """Close the journal, and end the delivery of alerts; what is left goes out next time."""
         self.journal.close()
+        if self._alerts is not None and not self._alerts.close():
+            self._log.warning("alerts wait for delivery; the next session goes on with them")
 
     async def _end_in_time(self) -> None:
         """Stop when the time is over that the session was to take."""

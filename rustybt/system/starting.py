@@ -16,6 +16,7 @@ from rustybt.deployment import trading_hours
 from rustybt.journal.errors import JournalError
 from rustybt.journal.lease import Lease
 from rustybt.settings.venues import PRACTICE
+from rustybt.system.alerts import open_delivery
 from rustybt.system.logs import LoggedNotifier, session_log
 from rustybt.system.session import Session, operator
 from rustybt.system.wiring import (
@@ -217,14 +218,18 @@ def _wired(
         )
         clock = planned.clock
         hours = trading_hours(settings, clock.now())
-        log = session_log(settings, name, wall, secrets)
+        context = {"session": name, "mode": planned.mode, "broker": planned.venue.name}
+        alerts = open_delivery(settings, clock=wall, secrets=secrets, context=context)
+        hidden = [*secrets, *(() if alerts is None else alerts.secrets())]
+        log = session_log(settings, name, wall, hidden)
+        notifiers = [one for one in (notifier, alerts) if one is not None]
         running = Runner(
             Engine(strategy, planned.instruments, wanted, hours=hours, state=state),
             venue=planned.venue,
             feed=planned.feed,
             clock=clock,
             journal=journal,
-            notifier=LoggedNotifier(log, notifier),
+            notifier=LoggedNotifier(log, *notifiers),
             started=SessionStarted(
                 time=clock.now(),
                 session=name,
@@ -246,7 +251,14 @@ def _wired(
         journal.close()
         raise
     return Session(
-        settings, name=name, runner=running, journal=journal, clock=clock, log=log, until=until
+        settings,
+        name=name,
+        runner=running,
+        journal=journal,
+        clock=clock,
+        log=log,
+        until=until,
+        alerts=alerts,
     )
 
 
