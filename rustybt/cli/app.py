@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from rustybt.cli import (
+    api,
     audit,
     backtest,
     benchmark,
@@ -54,6 +55,7 @@ app.command("orders")(operate.orders)
 app.command("cancel")(operate.cancel)
 for _command, _tell in operate.TELLING.items():
     app.command(_command)(_tell)
+app.command("serve-api")(api.serve)
 app.command("verify-audit")(audit.inspect)
 app.command("export-audit")(audit.export)
 
