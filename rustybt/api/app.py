@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from fastapi import Depends, FastAPI, HTTPException, Response
+from fastapi import Depends, FastAPI, HTTPException, Response, Security
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from fastapi.security import HTTPBearer
 
 from rustybt.api import answers
 from rustybt.api.errors import ApiError
 from rustybt.api.guard import Guard
+from rustybt.api.live import add_page
 from rustybt.api.metrics import exposition
 from rustybt.api.models import HaltAnswer, HaltRequest, Health, Problem, Status, Verdict
 from rustybt.api.watch import Watch
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from rustybt.settings import Settings
 
 _PROMETHEUS: Final = "text/plain; version=1.0.0; charset=utf-8; escaping=underscores"
+_BEARER: Final = (Security(HTTPBearer(auto_error=False)),)
+"""Says in the description that there is a token; the guard looks at it."""
 _HEADERS: Final = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
@@ -41,10 +45,18 @@ def _problems(*codes: int) -> dict[int | str, dict[str, Any]]:
     return {code: {"model": Problem, "description": "Refused."} for code in codes}
 
 
-def create_app(settings: Settings, clock: Callable[[], datetime]) -> FastAPI:
+def _never() -> bool:
+    """Tell a stream to go on."""
+    return False
+
+
+def create_app(
+    settings: Settings, clock: Callable[[], datetime], ends: Callable[[], bool] = _never
+) -> FastAPI:
     """Return the application over the deployment that *settings* describe.
 
-    *clock* gives the present time. Nothing is opened before the first request.
+    *clock* gives the present time; *ends* tells streams that the server wants to end. Nothing is
+    opened before the first request.
     """
     app = FastAPI(
         title="RustyBT",
@@ -56,6 +68,7 @@ def create_app(settings: Settings, clock: Callable[[], datetime]) -> FastAPI:
     watch, guard = Watch(settings, clock), Guard(settings.api_auth_token)
     _add_readings(app, watch, guard)
     _add_halt(app, settings, guard)
+    add_page(app, watch, guard, ends)
     app.add_exception_handler(RequestValidationError, _refuse_malformed)
     app.middleware("http")(_harden)
     return app
@@ -63,7 +76,7 @@ def create_app(settings: Settings, clock: Callable[[], datetime]) -> FastAPI:
 
 def _add_readings(app: FastAPI, watch: Watch, guard: Guard) -> None:
     """Let *app* tell how things stand."""
-    seen = [Depends(guard.reading)]
+    seen = [Depends(guard.reading), *_BEARER]
 
     @app.get("/health", responses={503: {"model": Health, "description": "Something is not well."}})
     def health(response: Response) -> Health:
@@ -104,7 +117,7 @@ def _add_halt(app: FastAPI, settings: Settings, guard: Guard) -> None:
 
     @app.post(
         "/halt",
-        dependencies=[Depends(guard.acting)],
+        dependencies=[Depends(guard.acting), *_BEARER],
         responses=_problems(400, 401, 403, 409, 422, 502),
     )
     def halt(request: HaltRequest) -> HaltAnswer:

@@ -109,6 +109,13 @@ class Status(_Model):
     problem: str
 
 
+class Live(_Model):
+    """What the page shows."""
+
+    status: Status
+    health: Health
+
+
 class Verdict(_Model):
     """The last verdict on the deployment's readiness that was written into its home."""
 

@@ -62,7 +62,7 @@ def url_of(listening: socket.socket) -> str:
 def make_server(settings: Settings, clock: Callable[[], datetime]) -> uvicorn.Server:
     """Return a server that is not running yet; its ``run`` takes sockets that listen."""
     config = uvicorn.Config(
-        create_app(settings, clock),
+        create_app(settings, clock, lambda: server.should_exit),
         log_config=None,
         access_log=False,
         server_header=False,
@@ -72,4 +72,5 @@ def make_server(settings: Settings, clock: Callable[[], datetime]) -> uvicorn.Se
         timeout_graceful_shutdown=_GRACE_S,
         h11_max_incomplete_event_size=65_536,
     )
-    return uvicorn.Server(config)
+    server = uvicorn.Server(config)  # the streams above ask it
+    return server
