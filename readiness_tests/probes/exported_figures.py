@@ -1,4 +1,4 @@
-"""What ``/metrics`` exports after each bar of a session whose prices, delays and failures are known.
+"""What ``/metrics`` exports after each bar of a session whose course is known.
 
 The venue answers after known delays of simulated time, so that no machine's speed is measured.
 """
@@ -70,23 +70,22 @@ def main(arguments: Mapping[str, Any]) -> dict[str, Any]:
     *prices*, *script* and *limits* are those of the probe ``session``, *delays* the seconds after
     which the venue speaks of each order.
     """
-    return asyncio.run(_run(arguments))
+    return asyncio.run(_run(arguments, f"sqlite:///{Path(session.JOURNAL).resolve()}"))
 
 
-async def _run(arguments: Mapping[str, Any]) -> dict[str, Any]:
+async def _run(arguments: Mapping[str, Any], database: str) -> dict[str, Any]:
     clock = session.Serious(BEGIN)
-    instruments = {SYMBOL: session._instrument(SYMBOL)}
-    database = f"sqlite:///{Path(session.JOURNAL).resolve()}"
+    instruments = {SYMBOL: session.instrument_of(SYMBOL)}
     found: dict[str, dict[str, float]] = {}
     with Journal.open(database, session="S", clock=clock.now, key=SigningKey.generate()) as journal:
         venue = Slow(
-            instruments, {"USDT": session.CASH}, clock=clock, rules=session._rules(arguments)
+            instruments, {"USDT": session.CASH}, clock=clock, rules=session.rules_of(arguments)
         )
         venue.delays = [float(each) for each in arguments["delays"]]
         engine = Engine(
             session.Scripted(script=json.dumps(arguments["script"])),
             instruments,
-            session._settings(arguments, (SYMBOL,)),
+            session.settings_of(arguments, (SYMBOL,)),
         )
         watch = _watch(database, clock)
 
@@ -95,7 +94,7 @@ async def _run(arguments: Mapping[str, Any]) -> dict[str, Any]:
                 await run.settled()
                 found[clock.now().isoformat()] = _figures(watch)
 
-            bars = session._bars(arguments["prices"], BEGIN)
+            bars = session.bars_of(arguments["prices"], BEGIN)
             return ReplayFeed(
                 bars,
                 clock,
@@ -110,7 +109,7 @@ async def _run(arguments: Mapping[str, Any]) -> dict[str, Any]:
             clock=clock,
             journal=journal,
             notifier=session.Alerts(),
-            started=session._started(BEGIN),
+            started=session.started_at(BEGIN),
             wall=clock.now,
         )
         venue.runner = runner
