@@ -159,7 +159,7 @@ async def _session(
 ) -> dict[str, Any]:
     """Run a session, and return what its venue and its engine have at the end."""
     prices: Mapping[str, list[str]] = arguments["prices"]
-    instruments = {symbol: _instrument(symbol) for symbol in prices}
+    instruments = {symbol: instrument_of(symbol) for symbol in prices}
     alerts = Alerts()
     url = f"sqlite:///{JOURNAL}"
     begin = START + timedelta(days=1) if _is_second() else START
@@ -171,7 +171,7 @@ async def _session(
             instruments,
             {"USDT": CASH},
             clock=clock,
-            rules=_rules(arguments),
+            rules=rules_of(arguments),
             state=state,
             run=1 if state is None else state.session + 1,
         )
@@ -179,14 +179,14 @@ async def _session(
         engine = Engine(
             Scripted(script=json.dumps(script), full_at=arguments.get("full_at", -1)),
             instruments,
-            _settings(arguments, tuple(prices)),
+            settings_of(arguments, tuple(prices)),
             state=state,
         )
         runner = Runner(
             engine,
             venue=venue,
             feed=lambda run: ReplayFeed(
-                _bars(prices, begin),
+                bars_of(prices, begin),
                 clock,
                 settled=run.settled,
                 ended=lambda: run.operate("stop", "somebody", "the data ended"),
@@ -194,7 +194,7 @@ async def _session(
             clock=clock,
             journal=journal,
             notifier=alerts,
-            started=_started(begin),
+            started=started_at(begin),
             wall=clock.now,
         )
         venue.runner = runner
@@ -223,7 +223,7 @@ def _seen(engine: Engine, venue: Watched, ending: Ending, alerts: Alerts) -> dic
     }
 
 
-def _settings(arguments: Mapping[str, Any], symbols: tuple[str, ...]) -> EngineSettings:
+def settings_of(arguments: Mapping[str, Any], symbols: tuple[str, ...]) -> EngineSettings:
     """Return the settings of a session."""
     exact = {
         name: Decimal(value) if name != "max_open_positions" else int(value)
@@ -246,20 +246,22 @@ def _settings(arguments: Mapping[str, Any], symbols: tuple[str, ...]) -> EngineS
     )
 
 
-def _rules(arguments: Mapping[str, Any]) -> MatchingRules:
+def rules_of(arguments: Mapping[str, Any]) -> MatchingRules:
     """Return the rules of the venue."""
     share = arguments.get("share")
     return MatchingRules(volume_share=None if share is None else Decimal(share))
 
 
-def _instrument(symbol: str) -> Instrument:
+def instrument_of(symbol: str) -> Instrument:
+    """Return what is traded."""
     base, _, quote = symbol.partition("/")
     return Instrument(
         symbol=symbol, base=base, quote=quote, tick=Decimal("0.01"), lot=Decimal("0.0001")
     )
 
 
-def _started(time: datetime) -> SessionStarted:
+def started_at(time: datetime) -> SessionStarted:
+    """Return the first event of a session."""
     return SessionStarted(
         time=time,
         session="S",
@@ -273,7 +275,7 @@ def _started(time: datetime) -> SessionStarted:
     )
 
 
-def _bars(prices: Mapping[str, list[str]], begin: datetime) -> list[Bar]:
+def bars_of(prices: Mapping[str, list[str]], begin: datetime) -> list[Bar]:
     """Return bars that open at the close before and close at *prices*."""
     found = []
     for symbol, closes in prices.items():

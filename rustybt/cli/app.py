@@ -6,6 +6,7 @@ import typer
 
 from rustybt.cli import (
     alerts,
+    api,
     audit,
     backtest,
     backup,
@@ -58,6 +59,7 @@ for _command, _tell in operate.TELLING.items():
     app.command(_command)(_tell)
 app.command("test-alerts")(alerts.try_)
 app.command("acknowledge-alert")(alerts.acknowledge)
+app.command("serve-api")(api.serve)
 app.command("verify-audit")(audit.inspect)
 app.command("export-audit")(audit.export)
 app.command("backup")(backup.backup)

@@ -53,11 +53,16 @@ def engine_settings(
     """
     guard = GuardSettings(
         daily_loss=settings.max_daily_loss,
-        stale_after=max(_SILENT_BARS * interval, _LEAST_SILENCE),
+        stale_after=longest_silence(interval),
         max_skew=MAX_SKEW_MS,
     )
     fields: dict[str, Any] = {"limits": risk_limits(settings), "guard": guard} | changes
     return EngineSettings(symbols=tuple(symbols), interval=interval, currency=currency, **fields)
+
+
+def longest_silence(interval: timedelta) -> timedelta:
+    """Return how long a symbol with bars of *interval* may be silent."""
+    return max(_SILENT_BARS * interval, _LEAST_SILENCE)
 
 
 def session_name(clock: Callable[[], datetime]) -> str:

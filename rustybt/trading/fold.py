@@ -23,8 +23,10 @@ EVENT = "event"
 COMMAND = "command"
 """The kind of the records that hold what is kept of a command."""
 
-_to_event = msgspec.json.Decoder(EngineEvent).decode
-_to_command = msgspec.json.Decoder(Recorded).decode
+to_event = msgspec.json.Decoder(EngineEvent).decode
+"""Reads the payload of a record of the kind :data:`EVENT`."""
+to_command = msgspec.json.Decoder(Recorded).decode
+"""Reads the payload of a record of the kind :data:`COMMAND`."""
 
 
 class Entry(Protocol):
@@ -57,9 +59,9 @@ def fold(records: Iterable[Entry], state: EngineState | None = None) -> EngineSt
         kind = entry.kind
         try:
             if kind == EVENT:
-                take(books, _to_event(entry.payload))
+                take(books, to_event(entry.payload))
             elif kind == COMMAND:
-                record(books, _to_command(entry.payload))
+                record(books, to_command(entry.payload))
         except msgspec.MsgspecError as error:
             raise InvalidValueError(f"record {entry.sequence} ({kind})", [str(error)]) from error
     return books.state()

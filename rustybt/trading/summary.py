@@ -28,15 +28,23 @@ def restored(journal: Journal) -> EngineState:
     Raise :class:`~rustybt.journal.errors.JournalError` for a record that is not whole, and
     ``InvalidValueError`` for one that nobody understands.
     """
-    after, state = 0, None
-    snapshot = journal.latest_snapshot(FOLD_VERSION)
-    if snapshot is not None:
-        try:
-            state, after = from_json(snapshot.data, EngineState), snapshot.sequence
-        except InvalidValueError:  # a cache only: the records tell it all
-            state = None
+    state, after = kept_state(journal)
     wanted = journal.records(after)
     return fold((each for each in wanted if each.kind in (EVENT, COMMAND)), state)
+
+
+def kept_state(journal: Journal) -> tuple[EngineState | None, int]:
+    """Return the state of the newest snapshot that can be used, and the number of its record.
+
+    Without one they are ``None`` and 0.
+    """
+    snapshot = journal.latest_snapshot(FOLD_VERSION)
+    if snapshot is None:
+        return None, 0
+    try:
+        return from_json(snapshot.data, EngineState), snapshot.sequence
+    except InvalidValueError:  # a cache only: the records tell it all
+        return None, 0
 
 
 def summary(state: EngineState) -> dict[str, Any]:
