@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from readiness_tests.probes.adversity_session import IMPATIENCE_S, Trading, database, trading
+from readiness_tests.probes.adversity_session import Trading, database, trading
 from rustybt.api.figures import REPORTING_INTERVAL
 from rustybt.api.serving import listener, make_server, url_of
 from rustybt.deployment import create_home
@@ -52,7 +52,6 @@ class Watched:
         interval = REPORTING_INTERVAL.total_seconds()
         while (answer := await self.health())["code"] == 200:
             if loop.time() - begin > Trading.patience:
-                Trading.patience = IMPATIENCE_S  # the case is lost already
                 break
             await asyncio.sleep(0.05)
         return {**answer, "intervals": (loop.time() - begin) / interval}
