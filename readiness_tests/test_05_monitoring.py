@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import re
 from typing import Any, Final
 
-from pytest_rustybt_ready import Evidence, ready
+from pytest_rustybt_ready import Evidence, at_least, ready
 from readiness_tests.engine import EngineUnderTest
 
 APP = "rustybt/api/app.py"
+DASHBOARD = "rustybt/api/grafana.json"
 FIGURES = "rustybt/api/figures.py"
+METRIC: Final = re.compile(r"\brustybt_[a-z_]+")
+METRICS = "rustybt/api/metrics.py"
 TALLY = "rustybt/api/tally.py"
 SYMBOL = "ELM/USDT"
 # The second bar trades what the first one ordered; the third ends at midnight.
@@ -73,6 +78,43 @@ def the_endpoint_always_answers_200(engine: EngineUnderTest) -> None:
 def a_dead_feed_goes_unnoticed(engine: EngineUnderTest) -> None:
     """The feed is taken for fresh, always."""
     engine.append(FIGURES, '_feed = lambda view: Finding(ok=True, state="fresh")')
+
+
+# -- 5.3.3 the dashboard ----------------------------------------------------------------------
+
+
+@ready.monitoring("5.3.3")
+def test_the_dashboard_names_what_is_exported(engine: EngineUnderTest, evidence: Evidence) -> None:
+    """It is JSON, and each name in its queries is in what a session exports."""
+    problem, queries = queries_of((engine.root / DASHBOARD).read_text("utf-8"))
+    evidence.expect("problem of the dashboard", "none", observed=problem)
+    evidence.expect("queries", at_least(1), observed=len(queries))
+    seen = scraped(engine)
+    exported = {name.partition("{")[0] for name in seen["end"]}
+    wanted = {name for query in queries for name in METRIC.findall(query)}
+    evidence.record("unknown", sorted(wanted - exported))
+    evidence.meets("unknown_metrics", observed=len(wanted - exported))
+
+
+def queries_of(text: str) -> tuple[str, list[str]]:
+    """Return what is wrong with a dashboard, ``none`` if nothing is, and its queries."""
+    try:
+        panels = json.loads(text)["panels"]
+        return "none", [target["expr"] for panel in panels for target in panel["targets"]]
+    except (ValueError, KeyError, TypeError) as error:
+        return f"{type(error).__name__}: {error}", []
+
+
+@test_the_dashboard_names_what_is_exported.fails_when
+def a_metric_is_renamed(engine: EngineUnderTest) -> None:
+    """The number of positions goes by another name."""
+    engine.edit(METRICS, '_gauge("positions"', '_gauge("positions_held"')
+
+
+@test_the_dashboard_names_what_is_exported.fails_when
+def the_dashboard_is_not_valid_json(engine: EngineUnderTest) -> None:
+    """There is something behind its end."""
+    engine.append(DASHBOARD, "}")
 
 
 # -- 5.3.4.1 order latency --------------------------------------------------------------------

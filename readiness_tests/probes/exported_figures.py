@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -19,13 +19,16 @@ from readiness_tests.probes import session
 from rustybt.api.metrics import exposition
 from rustybt.api.watch import Watch
 from rustybt.deployment import create_home
+from rustybt.home import Home
 from rustybt.journal.signing import SigningKey
 from rustybt.journal.store import Journal
 from rustybt.model.event import OrderUpdated
 from rustybt.settings import load_settings
+from rustybt.trading.control import ControlServer, Request, socket_file
 from rustybt.trading.engine import Engine
 from rustybt.trading.feeds import ReplayFeed
 from rustybt.trading.runner import Runner
+from rustybt.trading.summary import summary
 
 BEGIN = datetime(2026, 3, 2, 23, 57, tzinfo=UTC)
 SYMBOL = "ELM/USDT"
@@ -92,7 +95,7 @@ async def _run(arguments: Mapping[str, Any], database: str) -> dict[str, Any]:
         def feed(run: Runner) -> ReplayFeed:
             async def settled() -> None:
                 await run.settled()
-                found[clock.now().isoformat()] = _figures(watch)
+                found[clock.now().isoformat()] = await asyncio.to_thread(_figures, watch)
 
             bars = session.bars_of(arguments["prices"], BEGIN)
             return ReplayFeed(
@@ -113,8 +116,19 @@ async def _run(arguments: Mapping[str, Any], database: str) -> dict[str, Any]:
             wall=clock.now,
         )
         venue.runner = runner
-        ending = await runner.run(enabled_by="somebody", reason="a check")
-    return {"bars": found, "end": _figures(watch), "code": ending.code}
+        async with ControlServer(socket_file(Home(watch.settings.home)), _answering(engine)):
+            ending = await runner.run(enabled_by="somebody", reason="a check")
+            end = await asyncio.to_thread(_figures, watch)
+    return {"bars": found, "end": end, "code": ending.code}
+
+
+def _answering(engine: Engine) -> Callable[[Request], Awaitable[dict[str, Any]]]:
+    """Return what tells how *engine* stands, as that of a session does."""
+
+    async def answer(_request: Request) -> dict[str, Any]:
+        return {"status": summary(engine.state)}
+
+    return answer
 
 
 def _watch(database: str, clock: session.Serious) -> Watch:

@@ -46,7 +46,7 @@ class Watched:
         return await asyncio.to_thread(_ask, f"{self.url}/health")
 
     async def failing(self) -> dict[str, Any]:
-        """Return the first answer that is not 200, or the last one when an interval has passed."""
+        """Return the first answer that is not 200, or the last one when patience has ended."""
         loop = asyncio.get_running_loop()
         begin = loop.time()
         interval = REPORTING_INTERVAL.total_seconds()

@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -351,3 +352,31 @@ def test_the_command_refuses_what_is_off_or_open(
     monkeypatch.setenv("API_ENABLED", "true")
     assert run(["serve-api", "--home", str(home), "--host", "0.0.0.0"]) == 1  # noqa: S104 - refused
     assert "API_AUTH_TOKEN" in capsys.readouterr().err
+
+
+def test_another_journal_in_the_place_of_the_old_one_is_read_anew(home: Path) -> None:
+    """What a restored home says counts, not what was read before."""
+    traded(home)
+    with server(home, clock) as url:
+        first = get(f"{url}/status").json
+        again = get(f"{url}/metrics").figures
+        for each in (home / "state").iterdir():
+            each.unlink()
+        traded(home)
+        other, figures = get(f"{url}/status").json, get(f"{url}/metrics").figures
+    assert (other["session"], other["problem"]) == (1, first["problem"])
+    assert figures == again
+
+
+def test_an_engine_that_hangs_is_silent(home: Path) -> None:
+    """It listens, and what it says is no answer."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as hanging:
+        folder = os.open(home / "state", os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            hanging.bind(f"/proc/self/fd/{folder}/control.sock")
+        finally:
+            os.close(folder)
+        hanging.listen()
+        with server(home, clock, API_AUTH_TOKEN=TOKEN) as url:
+            engine = get(f"{url}/health").json["components"]["engine"]
+    assert engine == {"ok": False, "state": "silent"}
