@@ -160,7 +160,7 @@ class Delivery:
         details = {**self._context, **alert.details}
         self._outbox.put(
             Message(
-                id=f"{now:%Y%m%dT%H%M%S%f}-{secrets.token_hex(4)}",
+                id=f"{now:%Y%m%dT%H%M%S%f}-{self._puts:06}-{secrets.token_hex(4)}",
                 at=time,
                 kind=alert.kind,
                 severity=severity,
