@@ -29,8 +29,8 @@ class HttpSink:
 
     @property
     def url(self) -> str:
-        """The address for ``alerts.yaml``."""
-        return f"json://127.0.0.1:{self._server.server_port}/hook"
+        """The address for ``alerts.yaml``, with the patience that a busy machine needs."""
+        return f"json://127.0.0.1:{self._server.server_port}/hook?cto=30&rto=30"
 
     def __enter__(self) -> HttpSink:
         self._thread.start()

@@ -152,7 +152,6 @@ def test_a_rejected_order_is_told(
     many = _provoke(engine, deployment, "flood")
     told_of = "\n".join(many["texts"]).count("was rejected")
     evidence.expect("rejections told", len(many["said"]), observed=told_of)
-    # What is left goes out with the next session, which counts anew.
     evidence.expect("messages", at_most(min(many["rate"], 10)), observed=many["before"])
 
 

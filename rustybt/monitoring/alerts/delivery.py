@@ -30,7 +30,9 @@ _ORDER: Final = tuple(Severity)
 class Courier:
     """Takes what waits in *outbox* for the channel *name* there, at most as often as *rate* says.
 
-    It sleeps nowhere: :meth:`attempt` does what is due at a time, and says when to come again.
+    What an earlier process left there comes as one message, so that one that is started again and
+    again floods nobody. It sleeps nowhere: :meth:`attempt` does what is due at a time, and says
+    when to come again.
     """
 
     def __init__(self, name: str, channel: Channel, outbox: Outbox, rate: Rate) -> None:
@@ -38,6 +40,7 @@ class Courier:
         self._channel = channel
         self._outbox = outbox
         self._rate = rate
+        self._left = {one.id for one in outbox.waiting(name)}
         self._sent: deque[datetime] = deque(maxlen=rate.messages)
         self._pause = FIRST_PAUSE
         self._resting_until: datetime | None = None
@@ -52,7 +55,7 @@ class Courier:
             again = self._not_before(now)
             if again > now:
                 return (again - now).total_seconds()
-            batch = waiting if self._is_last(now) else waiting[:1]
+            batch = self._batch(waiting, now)
             if not self._channel.send(*_composed(batch)):
                 self._resting_until = now + self._pause
                 self._pause = min(2 * self._pause, LONGEST_PAUSE)
@@ -61,6 +64,11 @@ class Courier:
             self._sent.append(now)
             self._pause, self._resting_until = FIRST_PAUSE, None
         return None
+
+    def _batch(self, waiting: list[Message], now: datetime) -> list[Message]:
+        """Return what the next message tells: everything if it is the last one for a while."""
+        left = [one for one in waiting if one.id in self._left]
+        return waiting if self._is_last(now) else left or waiting[:1]
 
     def _not_before(self, now: datetime) -> datetime:
         """Return when the next message may be sent."""
@@ -152,7 +160,7 @@ class Delivery:
         details = {**self._context, **alert.details}
         self._outbox.put(
             Message(
-                id=f"{now:%Y%m%dT%H%M%S%f}-{secrets.token_hex(4)}",
+                id=f"{now:%Y%m%dT%H%M%S%f}-{self._puts:06}-{secrets.token_hex(4)}",
                 at=time,
                 kind=alert.kind,
                 severity=severity,

@@ -253,7 +253,7 @@ def test_a_channel_that_cannot_connect_says_so_and_nothing_else(
 ) -> None:
     """No exception, no output: the library's own words may hold the address."""
     with HttpSink() as sink:
-        url = f"{sink.url}?+key={SECRET}"
+        url = f"{sink.url}&+key={SECRET}"
     channel = AppriseChannel(url)
     assert not channel.send("title", "text", Severity.INFO)
     assert not caplog.records
