@@ -55,7 +55,7 @@ def test_the_examples_of_a_new_home_are_addresses() -> None:
     text = ALERT_RULES.replace("  # ", "  ").replace("  Every other", "  # Every other")
     variables = {
         "ALERT_MAIL_PASSWORD": "p",
-        "ALERT_SLACK_TOKEN": "T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ",
+        "ALERT_SLACK_TOKEN": "/".join(("T" * 9, "B" * 9, "x" * 24)),
         "ALERT_TWILIO_SID": "AC" + "a" * 32,
         "ALERT_TWILIO_TOKEN": "b" * 32,
     }
