@@ -49,10 +49,14 @@ rules:
     kinds: [strategy_error, session_failed]
     severity: critical
   books:
-    kinds: [discrepancy, delisted, flattened, stop_incomplete]
+    kinds: [discrepancy, delisted, flattened, missing_bar, stop_incomplete]
+  # What a venue reports and cannot be; trading stops, too.
+  impossible:
+    kinds: [conflicting_fill, entry, fill, impossible_fill, impossible_order, instrument, overfill]
+    severity: critical
 
-# To each channel at most so many messages within so many seconds; the last one tells all that
-# wait. Nothing is dropped.
+# To each channel at most so many messages within so many seconds; the last one tells of all that
+# wait, up to 50 in full: the journal has the others.
 rate:
   messages: 10
   seconds: 600

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import pickle
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+import rustybt.trading
 from rustybt.deployment import create_home
 from rustybt.errors import HomeError
 from rustybt.monitoring.alerts.channels import open_channels
@@ -55,7 +57,7 @@ def test_the_examples_of_a_new_home_are_addresses() -> None:
     text = ALERT_RULES.replace("  # ", "  ").replace("  Every other", "  # Every other")
     variables = {
         "ALERT_MAIL_PASSWORD": "p",
-        "ALERT_SLACK_TOKEN": "T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ",
+        "ALERT_SLACK_TOKEN": "/".join(("T" * 9, "B" * 9, "x" * 24)),
         "ALERT_TWILIO_SID": "AC" + "a" * 32,
         "ALERT_TWILIO_TOKEN": "b" * 32,
     }
@@ -157,3 +159,19 @@ def test_files_that_are_missing_or_no_text(tmp_path: Path) -> None:
     file.write_bytes(b"\xff\xfe\xff")
     with pytest.raises(HomeError, match="UTF-8"):
         load_alert_rules(tmp_path, {})
+
+
+def test_a_new_home_has_a_rule_for_every_kind_of_alert() -> None:
+    """What the engine tells of by a name that stands in its sources is heard by somebody."""
+    sources = Path(rustybt.trading.__file__).parent.glob("*.py")
+    text = "\n".join(path.read_text("utf-8") for path in sources)
+    kinds = set(re.findall(r'(?:\.alert|faults\.append)\(\s*\(?"([a-z_]+)"', text))
+    assert {"breaker", "missing_bar", "overfill"} <= kinds
+    rules = parse_alert_rules(ALERT_RULES, "alerts.yaml", {})
+    unheard = {
+        kind
+        for kind in kinds
+        if rules.rule_for(Alert(kind=kind, severity=Severity.WARNING, message="", details={}))
+        is None
+    }
+    assert not unheard
