@@ -50,7 +50,6 @@ rules:
     severity: critical
   books:
     kinds: [discrepancy, delisted, flattened, missing_bar, stop_incomplete]
-  # What a venue reports and cannot be; trading stops, too.
   impossible:
     kinds: [conflicting_fill, entry, fill, impossible_fill, impossible_order, instrument, overfill]
     severity: critical
