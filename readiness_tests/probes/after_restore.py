@@ -80,7 +80,7 @@ async def _buy(session: Trading, count: int) -> None:
     for _ in range(count):
         placed = session.created
         session.wish(lambda strategy: strategy.buy(SYMBOL, QUANTITY))
-        await session.until(lambda placed=placed: session.created > placed)  # type: ignore[misc]
+        await session.until(lambda placed=placed: session.created > placed)  # type: ignore[misc] # it infers no type for the default
         await session.until(session.agrees)
 
 

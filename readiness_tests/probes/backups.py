@@ -110,7 +110,9 @@ def _plant(home: Home, canary: str) -> list[bytes]:
     """Put secrets where operators have them; return them all."""
     with home.env_file.open("a") as file:
         file.write(f"BINANCE_API_KEY={canary}\nAPI_AUTH_TOKEN={canary * 4}\n")
-    (home.config / "alerts.yaml").write_text(f"webhook: https://{canary}@host/\n")
+    # No rule sends anything there.
+    channel = f"{{url: 'json://{canary}@host/', contact: nobody}}"
+    (home.config / "alerts.yaml").write_text(f"channels:\n  hook: {channel}\n")
     keys = load_settings(home.root, {}).encryption_keys()
     return [canary.encode(), *(key.get_secret_value().encode() for key in keys)]
 

@@ -10,6 +10,7 @@ from fastapi.responses import JSONResponse
 from fastapi.security import HTTPBearer
 
 from rustybt.api import answers
+from rustybt.api.bodies import SmallBodies
 from rustybt.api.errors import ApiError
 from rustybt.api.guard import Guard
 from rustybt.api.live import add_page
@@ -70,6 +71,7 @@ def create_app(
     _add_halt(app, settings, guard)
     add_page(app, watch, guard, ends)
     app.add_exception_handler(RequestValidationError, _refuse_malformed)
+    app.add_middleware(SmallBodies)
     app.middleware("http")(_harden)
     return app
 
@@ -118,7 +120,7 @@ def _add_halt(app: FastAPI, settings: Settings, guard: Guard) -> None:
     @app.post(
         "/halt",
         dependencies=[Depends(guard.acting), *_BEARER],
-        responses=_problems(400, 401, 403, 409, 422, 502),
+        responses=_problems(400, 401, 403, 409, 413, 422, 502),
     )
     def halt(request: HaltRequest) -> HaltAnswer:
         """Trip the breaker of the running engine: it cancels orders and sends no more."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import http.client
 import json
 import os
 import signal
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from rustybt.api.bodies import LARGEST_BODY
 from rustybt.api.errors import ApiError
 from rustybt.api.serving import listener, make_server, url_of
 from rustybt.cli import run
@@ -380,3 +382,15 @@ def test_an_engine_that_hangs_is_silent(home: Path) -> None:
         with server(home, clock, API_AUTH_TOKEN=TOKEN) as url:
             engine = get(f"{url}/health").json["components"]["engine"]
     assert engine == {"ok": False, "state": "silent"}
+
+
+def test_a_large_body_is_refused_before_it_is_gathered(home: Path) -> None:
+    """Also one that comes in parts and does not say how long it is, whoever sends it."""
+    with server(home, lambda: START, API_AUTH_TOKEN=TOKEN) as url:
+        assert get(f"{url}/halt", None, "x" * LARGEST_BODY).code == 413
+        place = url.removeprefix("http://")
+        with contextlib.closing(http.client.HTTPConnection(place, timeout=60)) as talk:
+            parts = (b"x" * LARGEST_BODY for _ in range(2))
+            talk.request("POST", "/halt", parts, encode_chunked=True)
+            assert talk.getresponse().status == 413
+        assert get(f"{url}/halt", None, {}).code in (401, 422)
