@@ -36,6 +36,7 @@ from rustybt.trading.ports import Notifier
 from rustybt.trading.reports import SessionStarted
 from rustybt.trading.runner import Runner
 from rustybt.trading.settings import EngineSettings
+from rustybt.trading.summary import restored
 
 PATIENCE_S = 20.0
 IMPATIENCE_S = 2.0
@@ -242,52 +243,75 @@ async def trading(
         limits=limits or unlimited,
         balances=balances,
     ) as exchange:
-        access = Access("practice", "binance", exchange.ccxt_config())
-        clock, feed, alerts, strategy = WallClock(), Told(), Kept(further), Obedient()
-        quick: dict[str, Any] = {
-            "reconcile_every": 3 * _SOON,
-            "query_after": _SOON,
-            "query_threshold": 3 * _SOON,
-            "query_tries": 2,
-            "overlap": timedelta(hours=1),
-        }
-        settings = EngineSettings(
-            symbols=(SYMBOL,),
-            interval=INTERVAL,
-            currency="USDT",
-            groups_at_venue=False,
-            **(quick | changes),
-        )
-        instruments = {each.symbol: each for each in exchange.venue.instruments.values()}
-        engine = Engine(strategy, {SYMBOL: instruments[SYMBOL]}, settings)
         with _journal(name) as journal:
             lease = Lease.acquire(
-                journal.engine, ACCOUNT, owner=name, now=clock.now(), ttl=timedelta(minutes=5)
+                journal.engine, ACCOUNT, owner=name, now=_now(), ttl=timedelta(minutes=5)
             )
             journal.fence(lease)
-            runner = Runner(
-                engine,
-                venue=CcxtVenue(
-                    access, clock=clock, rate=rate, burst=int(rate), markets_every=markets_every
-                ),
-                feed=lambda _: feed,
-                clock=clock,
-                journal=journal,
-                notifier=alerts,
-                started=started(clock.now(), name),
-                wall=clock.now,
-                lease=lease,
-            )
-            session = Trading(exchange, runner, strategy, feed, alerts)
-            running = asyncio.ensure_future(runner.run(enabled_by="readiness", reason=name))
-            session.running = running
-            try:
-                await session.until(lambda: str(engine.phase) == "ready" and engine.is_enabled)
-                await session.until(lambda: feed.sink is not None)
+            options = {"rate": rate, "burst": int(rate), "markets_every": markets_every}
+            async with session_on(
+                exchange, journal, name, venue=options, further=further, lease=lease, **changes
+            ) as session:
                 yield session
-            finally:
-                runner.abort("the case is over", 0)
-                await running
+
+
+@contextlib.asynccontextmanager
+async def session_on(
+    exchange: Exchange,
+    journal: Journal,
+    name: str,
+    *,
+    venue: Mapping[str, Any] | None = None,
+    further: Notifier | None = None,
+    lease: Lease | None = None,
+    **changes: Any,
+) -> AsyncIterator[Trading]:
+    """Run a session called *name* on what *journal* knows, until the context ends.
+
+    *venue* are options of the connection, *changes* settings of the engine; *further* hears of
+    alerts, too.
+    """
+    access = Access("practice", "binance", exchange.ccxt_config())
+    clock, feed, alerts, strategy = WallClock(), Told(), Kept(further), Obedient()
+    quick: dict[str, Any] = {
+        "reconcile_every": 3 * _SOON,
+        "query_after": _SOON,
+        "query_threshold": 3 * _SOON,
+        "query_tries": 2,
+        "overlap": timedelta(hours=1),
+    }
+    settings = EngineSettings(
+        symbols=(SYMBOL,),
+        interval=INTERVAL,
+        currency="USDT",
+        groups_at_venue=False,
+        **(quick | changes),
+    )
+    instruments = {each.symbol: each for each in exchange.venue.instruments.values()}
+    state = None if journal.last is None else restored(journal)
+    engine = Engine(strategy, {SYMBOL: instruments[SYMBOL]}, settings, state=state)
+    options: dict[str, Any] = {"rate": 10_000.0, "burst": 10_000, **(venue or {})}
+    runner = Runner(
+        engine,
+        venue=CcxtVenue(access, clock=clock, **options),
+        feed=lambda _: feed,
+        clock=clock,
+        journal=journal,
+        notifier=alerts,
+        started=_started(clock.now(), name),
+        wall=clock.now,
+        lease=lease,
+    )
+    session = Trading(exchange, runner, strategy, feed, alerts)
+    running = asyncio.ensure_future(runner.run(enabled_by="readiness", reason=name))
+    session.running = running
+    try:
+        await session.until(lambda: str(engine.phase) == "ready" and engine.is_enabled)
+        await session.until(lambda: feed.sink is not None)
+        yield session
+    finally:
+        runner.abort("the case is over", 0)
+        await running
 
 
 @functools.cache
@@ -303,11 +327,10 @@ def database(name: str) -> str:
 
 def _journal(name: str) -> Journal:
     """Return an empty journal of the session called *name*."""
-    now = WallClock().now
-    return Journal.open(database(name), session=name, clock=now, key=SigningKey.generate())
+    return Journal.open(database(name), session=name, clock=_now, key=SigningKey.generate())
 
 
-def started(now: datetime, name: str) -> SessionStarted:
+def _started(now: datetime, name: str) -> SessionStarted:
     """Return the first event of the session called *name*."""
     return SessionStarted(
         time=now,
@@ -320,3 +343,8 @@ def started(now: datetime, name: str) -> SessionStarted:
         digest="none",
         version="0",
     )
+
+
+def _now() -> datetime:
+    """Return the time."""
+    return datetime.now(UTC)

@@ -8,21 +8,11 @@ import json
 from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from readiness_tests.probes.adversity_session import (
-    INTERVAL,
-    SYMBOL,
-    Kept,
-    Obedient,
-    Told,
-    Trading,
-    exchange_bars,
-    started,
-)
-from rustybt.adapters.venue.ccxt_venue import CcxtVenue
-from rustybt.adapters.venue.exchange import Access
+from readiness_tests.probes.adversity_session import SYMBOL, Trading, exchange_bars, session_on
 from rustybt.backup.making import make_backup
 from rustybt.backup.restoring import restore_backup
 from rustybt.deployment import create_home
@@ -31,10 +21,6 @@ from rustybt.exchange.serving import Exchange, running_exchange
 from rustybt.execution import FillPolicy, MatchingRules
 from rustybt.journal.signing import SigningKey
 from rustybt.journal.store import Journal
-from rustybt.trading.clocks import WallClock
-from rustybt.trading.engine import Engine
-from rustybt.trading.runner import Runner
-from rustybt.trading.settings import EngineSettings
 from rustybt.trading.summary import restored
 
 HOME = Path("home")
@@ -80,47 +66,26 @@ async def _buy(session: Trading, count: int) -> None:
     for _ in range(count):
         placed = session.created
         session.wish(lambda strategy: strategy.buy(SYMBOL, QUANTITY))
-        await session.until(lambda placed=placed: session.created > placed)  # type: ignore[misc] # it infers no type for the default
+        await session.until(partial(_has_placed, session, placed + 1))
         await session.until(session.agrees)
+
+
+def _has_placed(session: Trading, orders: int) -> bool:
+    return session.created >= orders
 
 
 @contextlib.asynccontextmanager
 async def _trading(exchange: Exchange, name: str) -> AsyncIterator[Trading]:
     """Run a session on what the home's journal knows, until the context ends."""
-    access = Access("practice", "binance", exchange.ccxt_config())
-    clock, feed, alerts, strategy = WallClock(), Told(), Kept(), Obedient()
-    settings = EngineSettings(
-        symbols=(SYMBOL,),
-        interval=INTERVAL,
-        currency="USDT",
-        groups_at_venue=False,
-        reconcile_every=timedelta(seconds=1),
-        overlap=timedelta(hours=1),
-    )
-    instruments = {each.symbol: each for each in exchange.venue.instruments.values()}
-    with Journal.open(URL, session=name, clock=clock.now, key=SigningKey.generate()) as journal:
-        state = None if journal.last is None else restored(journal)
-        engine = Engine(strategy, {SYMBOL: instruments[SYMBOL]}, settings, state=state)
-        runner = Runner(
-            engine,
-            venue=CcxtVenue(access, clock=clock, rate=10_000.0, burst=10_000),
-            feed=lambda _: feed,
-            clock=clock,
-            journal=journal,
-            notifier=alerts,
-            started=started(clock.now(), name),
-            wall=clock.now,
-        )
-        session = Trading(exchange, runner, strategy, feed, alerts)
-        running = asyncio.ensure_future(runner.run(enabled_by="readiness", reason=name))
-        session.running = running
-        try:
-            await session.until(lambda: str(engine.phase) == "ready" and engine.is_enabled)
-            await session.until(lambda: feed.sink is not None)
+    patient: dict[str, Any] = {
+        "reconcile_every": timedelta(seconds=1),
+        "query_after": timedelta(seconds=2),
+        "query_threshold": timedelta(seconds=5),
+        "query_tries": 5,
+    }
+    with Journal.open(URL, session=name, clock=_now, key=SigningKey.generate()) as journal:
+        async with session_on(exchange, journal, name, **patient) as session:
             yield session
-        finally:
-            runner.abort("the session is over", 0)
-            await running
 
 
 def _booked() -> list[str]:

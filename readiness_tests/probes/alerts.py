@@ -6,10 +6,11 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import yaml  # type: ignore[import-untyped]  # PyYAML ships no types
+import yaml
 
 from readiness_tests.probes.adversity_session import SYMBOL, Trading, trading
 from readiness_tests.sinks import HttpSink
@@ -130,10 +131,11 @@ async def _rejected(session: Trading, count: int) -> None:
             message="Filter failure: LOT_SIZE",
         )
         session.wish(lambda strategy: strategy.buy(SYMBOL, QUANTITY))
-        await session.until(
-            lambda: sum(not each.is_open for each in session.orders())
-            >= number  # noqa: B023 - awaited at once
-        )
+        await session.until(partial(_have_ended, session, number))
+
+
+def _have_ended(session: Trading, orders: int) -> bool:
+    return sum(not each.is_open for each in session.orders()) >= orders
 
 
 async def _loss(session: Trading) -> None:

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from readiness_tests.probes.adversity_session import Trading, database, trading
-from rustybt.api.figures import REPORTING_INTERVAL
 from rustybt.api.serving import listener, make_server, url_of
 from rustybt.deployment import create_home
 from rustybt.exchange.faults import FaultKind
@@ -23,6 +22,7 @@ from rustybt.home import Home
 from rustybt.model.event import ConnectionLost
 from rustybt.settings import Settings, load_settings
 from rustybt.trading.control import ControlServer, Request, socket_file
+from rustybt.trading.runner import RunnerSettings
 from rustybt.trading.settings import FEED
 from rustybt.trading.summary import summary
 
@@ -49,7 +49,7 @@ class Watched:
         """Return the first answer that is not 200, or the last one when patience has ended."""
         loop = asyncio.get_running_loop()
         begin = loop.time()
-        interval = REPORTING_INTERVAL.total_seconds()
+        interval = RunnerSettings().heartbeat.total_seconds()
         while (answer := await self.health())["code"] == 200:
             if loop.time() - begin > Trading.patience:
                 break

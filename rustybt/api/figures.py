@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from rustybt.model.money import subtract
 from rustybt.system.wiring import longest_silence
 from rustybt.trading.books import Books
+from rustybt.trading.runner import RunnerSettings
 from rustybt.trading.settings import FEED
 from rustybt.trading.state import Phase
 
@@ -19,9 +20,7 @@ if TYPE_CHECKING:
     from rustybt.accounting.state import Position
     from rustybt.api.watch import View
 
-REPORTING_INTERVAL: Final = timedelta(seconds=60)
-"""How often a running engine gives a sign of life at least."""
-LONGEST_LAG: Final = 2 * REPORTING_INTERVAL
+LONGEST_LAG: Final = 2 * RunnerSettings().heartbeat
 """How far the journal may be behind, and how old its last record may be while the engine runs."""
 _WALL: Final = "wall"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 from fastapi import HTTPException
 from starlette.requests import Request
@@ -47,6 +48,15 @@ class Guard:
 
 def _refuse_rebinding(request: Request) -> None:
     """Refuse a page elsewhere whose name leads to this machine: its browser names that host."""
-    host = request.url.hostname or ""
-    if not is_loopback(host.strip("[]")):
+    if not _is_this_machine(request.headers.get("host", "")):
         raise HTTPException(403, "without API_AUTH_TOKEN only this machine is served, by its name")
+
+
+def _is_this_machine(header: str) -> bool:
+    """Tell whether a ``Host`` header names this machine, and is one at all."""
+    try:
+        parts = urlsplit(f"//{header}")
+        is_plain = parts.netloc == header and "@" not in header and parts.port != 0
+        return is_plain and is_loopback(parts.hostname or "")
+    except ValueError:
+        return False

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 """Upper bounds of the buckets of order latency, in seconds; what took longer is beyond the last."""
-_ASKING: Final = {
+_ASKING: Final[dict[type, Request]] = {
     OrderModified: Request.MODIFY,
     Cancel: Request.CANCEL,
     Query: Request.QUERY,
@@ -54,16 +54,18 @@ class Tally:
         """Return what was counted so far; it does not grow any more."""
         return copy.deepcopy(self)
 
-    def command(self, command: Recorded, time: datetime) -> None:
-        """Count what was wanted at *time*."""
-        if isinstance(command, OrdersSubmitted):
-            self.requests[Request.SUBMIT] += len(command.orders)
-            self._sent |= dict.fromkeys((each.client_id for each in command.orders), time)
-        elif (request := _ASKING.get(type(command))) is not None:
+    def count(self, said: EngineEvent | Recorded | None, time: datetime) -> None:
+        """Count what a record of *time* says: what was wanted then, or happened."""
+        if isinstance(said, OrdersSubmitted):
+            self.requests[Request.SUBMIT] += len(said.orders)
+            self._sent |= dict.fromkeys((each.client_id for each in said.orders), time)
+        elif (request := _ASKING.get(type(said))) is not None:
             self.requests[request] += 1
+        else:
+            self._happened(said)
 
-    def event(self, event: EngineEvent) -> None:
-        """Count what happened."""
+    def _happened(self, event: EngineEvent | Recorded | None) -> None:
+        """Count an event; nothing else counts."""
         match event:
             case RequestFailed():
                 self.failures[event.request, event.outcome] += 1

@@ -6,22 +6,17 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-import msgspec
-
 from rustybt.api.tally import Tally
 from rustybt.data.interval import parse_interval
 from rustybt.deployment import trading_hours
 from rustybt.errors import RustyBTError
 from rustybt.home import Home
-from rustybt.model.errors import InvalidValueError
 from rustybt.system.wiring import open_journal
 from rustybt.trading.books import Books
 from rustybt.trading.control import ControlError, NotRunningError, Request, ask, socket_file
-from rustybt.trading.fold import COMMAND, EVENT, to_command, to_event
-from rustybt.trading.recorded import record
+from rustybt.trading.fold import add
 from rustybt.trading.state import EngineState
 from rustybt.trading.summary import kept_state
-from rustybt.trading.taking import take
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -152,18 +147,7 @@ class Watch:
     def _take(self, records: Iterable[Record]) -> None:
         """Take up records, each of which follows on the one before."""
         for each in records:
-            try:
-                if each.kind == EVENT:
-                    event = to_event(each.payload)
-                    take(self._books, event)
-                    self._tally.event(event)
-                elif each.kind == COMMAND:
-                    command = to_command(each.payload)
-                    record(self._books, command)
-                    self._tally.command(command, each.time)
-            except msgspec.MsgspecError as error:
-                problem = f"record {each.sequence} ({each.kind})"
-                raise InvalidValueError(problem, [str(error)]) from error
+            self._tally.count(add(self._books, each), each.time)
             self._last = each
 
 

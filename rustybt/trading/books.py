@@ -91,9 +91,8 @@ class Facts:
     """What an event came to, for whoever has to act on it.
 
     *bars* are those of one instant or several, each complete; *gaps* say of which symbol none came
-    from when until when; *fills* are new ones of our orders;
-    *ended* orders were rejected, *faults* are reports that cannot be, as kind and sentence; *odd*
-    are harmless oddities.
+    from when until when; *fills* are new ones of our orders; *ended* orders were rejected, *faults*
+    are reports that cannot be, as kind and sentence; *odd* are harmless oddities.
     """
 
     __slots__ = (

@@ -23,10 +23,8 @@ EVENT = "event"
 COMMAND = "command"
 """The kind of the records that hold what is kept of a command."""
 
-to_event = msgspec.json.Decoder(EngineEvent).decode
-"""Reads the payload of a record of the kind :data:`EVENT`."""
-to_command = msgspec.json.Decoder(Recorded).decode
-"""Reads the payload of a record of the kind :data:`COMMAND`."""
+_to_event = msgspec.json.Decoder(EngineEvent).decode
+_to_command = msgspec.json.Decoder(Recorded).decode
 
 
 class Entry(Protocol):
@@ -51,17 +49,29 @@ class Entry(Protocol):
 def fold(records: Iterable[Entry], state: EngineState | None = None) -> EngineState:
     """Return the state after *records*, which follow on *state* (``None``: from the beginning).
 
-    Records that are neither events nor commands do not count. Raise
-    :class:`~rustybt.model.errors.InvalidValueError` for one that cannot be read, naming it.
+    Raise what :func:`add` raises.
     """
     books = Books(state)
     for entry in records:
-        kind = entry.kind
-        try:
-            if kind == EVENT:
-                take(books, to_event(entry.payload))
-            elif kind == COMMAND:
-                record(books, to_command(entry.payload))
-        except msgspec.MsgspecError as error:
-            raise InvalidValueError(f"record {entry.sequence} ({kind})", [str(error)]) from error
+        add(books, entry)
     return books.state()
+
+
+def add(books: Books, entry: Entry) -> EngineEvent | Recorded | None:
+    """Let *books* go on by *entry*, and return what it says; one of another kind does not count.
+
+    Raise :class:`~rustybt.model.errors.InvalidValueError` for one that cannot be read, naming it.
+    """
+    kind = entry.kind
+    try:
+        if kind == EVENT:
+            event: EngineEvent = _to_event(entry.payload)
+            take(books, event)
+            return event
+        if kind == COMMAND:
+            command: Recorded = _to_command(entry.payload)
+            record(books, command)
+            return command
+    except msgspec.MsgspecError as error:
+        raise InvalidValueError(f"record {entry.sequence} ({kind})", [str(error)]) from error
+    return None

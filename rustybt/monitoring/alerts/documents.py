@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from rustybt.monitoring.alerts.errors import AlertRulesError, AlertsError
+from rustybt.monitoring.alerts.errors import AlertRulesError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -19,7 +19,8 @@ def parse_document(text: str, name: str) -> Mapping[str, Any]:
     aliases (they can make a small file huge), repeated keys, and nesting beyond `MAX_DEPTH`. No
     error quotes the text: it may hold secrets.
     """
-    yaml = _library()
+    import yaml
+
     try:
         _refuse_tricks(yaml, text, name)
         found = yaml.safe_load(text)
@@ -32,17 +33,6 @@ def parse_document(text: str, name: str) -> Mapping[str, Any]:
     if not isinstance(found, dict):
         raise AlertRulesError(name, ["it is no mapping (expected channels: and rules:)"])
     return found
-
-
-def _library() -> Any:
-    """Return PyYAML, which comes with the extra ``alerts``."""
-    try:
-        import yaml  # type: ignore[import-untyped]  # PyYAML ships no types
-    except ImportError as error:
-        raise AlertsError(
-            "alert rules need PyYAML", remedy="pip install 'rustybt[alerts]'"
-        ) from error
-    return yaml
 
 
 def _refuse_tricks(yaml: Any, text: str, name: str) -> None:

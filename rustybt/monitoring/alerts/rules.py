@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 MAX_BYTES: Final = 65_536
 _VARIABLE: Final = re.compile(r"\$\{([^}]*)\}")
+_A_SECRET: Final = 12
+"""Letters that a word in an address has at least if it may be a token."""
 _STRICT: Final = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 _ALL: Final = frozenset(Severity)
 
@@ -182,5 +184,3 @@ def _parts(url: SecretStr) -> Iterator[str]:
     _, _, rest = text.partition("://")
     yield from (word for word in re.split(r"[/:@?&=]", rest) if len(word) >= _A_SECRET)
 
-
-_A_SECRET: Final = 12

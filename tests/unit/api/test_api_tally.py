@@ -38,7 +38,7 @@ def after(seconds: float) -> datetime:
 def sent(*client_ids: str) -> Tally:
     """Return a tally that knows of orders sent at the start."""
     tally = Tally()
-    tally.command(OrdersSubmitted(orders=tuple(map(order, client_ids))), START)
+    tally.count(OrdersSubmitted(orders=tuple(map(order, client_ids))), START)
     return tally
 
 
@@ -54,7 +54,7 @@ def answered(client_id: str, seconds: float, state: OrderState = OrderState.ACCE
 def test_an_order_is_counted_in_the_bucket_of_its_delay(seconds: float, place: int) -> None:
     """A bound belongs to its bucket; what goes back in time took no time."""
     tally = sent("a")
-    tally.event(answered("a", seconds))
+    tally.count(answered("a", seconds), START)
     expected = [0] * (len(BUCKETS) + 1)
     expected[place] = 1
     assert tally.latencies == expected
@@ -64,11 +64,11 @@ def test_an_order_is_counted_in_the_bucket_of_its_delay(seconds: float, place: i
 def test_only_the_first_word_about_an_order_counts() -> None:
     """Later ones, those about orders of others and one's own sending change nothing."""
     tally = sent("a")
-    tally.event(answered("a", 1, OrderState.SUBMITTED))
-    tally.event(answered("other", 1))
+    tally.count(answered("a", 1, OrderState.SUBMITTED), START)
+    tally.count(answered("other", 1), START)
     assert sum(tally.latencies) == 0
-    tally.event(answered("a", 2))
-    tally.event(answered("a", 9, OrderState.CANCELLED))
+    tally.count(answered("a", 2), START)
+    tally.count(answered("a", 9, OrderState.CANCELLED), START)
     assert (sum(tally.latencies), tally.waited) == (1, 2.0)
 
 
@@ -80,13 +80,13 @@ def test_requests_and_failures_are_counted_once_each() -> None:
         Query(client_id="a", symbol="ELM/USDT"),
         TakeSnapshot(reason="due"),
     ):
-        tally.command(command, START)
+        tally.count(command, START)
     failed = RequestFailed(
         time=START, request=Request.SUBMIT, outcome=Outcome.UNKNOWN, reason="x", client_id="a"
     )
-    tally.event(failed)
-    tally.event(answered("a", 5))  # it had no answer of its own: no latency
-    tally.event(answered("b", 1, OrderState.REJECTED))
+    tally.count(failed, START)
+    tally.count(answered("a", 5), START)  # it had no answer of its own: no latency
+    tally.count(answered("b", 1, OrderState.REJECTED), START)
     assert tally.requests == {"submit": 2, "cancel": 1, "query": 1, "snapshot": 1}
     assert tally.failures == {("submit", "unknown"): 1, ("submit", "rejected"): 1}
     assert sum(tally.latencies) == 1
@@ -95,7 +95,7 @@ def test_requests_and_failures_are_counted_once_each() -> None:
 def test_a_new_session_waits_for_no_old_order() -> None:
     """What a killed engine sent is asked for, not answered."""
     tally = sent("a")
-    tally.event(
+    tally.count(
         SessionStarted(
             time=after(60),
             session="s",
@@ -106,9 +106,10 @@ def test_a_new_session_waits_for_no_old_order() -> None:
             strategy="s",
             digest="d",
             version="1",
-        )
+        ),
+        START,
     )
-    tally.event(answered("a", 61))
+    tally.count(answered("a", 61), START)
     assert sum(tally.latencies) == 0
     assert (tally.clock, tally.mode, tally.started) == ("wall", "live", after(60))
 
@@ -117,5 +118,5 @@ def test_a_copy_does_not_grow() -> None:
     """What was given away stays as it was."""
     tally = sent("a")
     kept = tally.copy()
-    tally.event(answered("a", 1))
+    tally.count(answered("a", 1), START)
     assert sum(kept.latencies) == 0
