@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import shutil
-import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -14,9 +10,8 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]  # has no types
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
-from rustybt.api.serving import listener, make_server, url_of
 from rustybt.deployment import create_home
 from rustybt.model.bar import Bar
 from rustybt.model.instrument import Instrument
@@ -24,14 +19,6 @@ from rustybt.settings import load_settings
 from rustybt.strategy import Strategy
 from rustybt.system import paper_session
 
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-NAMES = ("chromium", "chromium-browser", "google-chrome")
 START = datetime(2026, 3, 2, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 TOKEN = "a-token-of-thirty-two-characters-"
@@ -74,18 +61,6 @@ def _trade(home: Path, begin: datetime) -> int:
         wired.close()
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Give one headless Chromium for all tests of this module."""
-    path = next((found for name in NAMES if (found := shutil.which(name))), None)
-    if path is None:
-        pytest.skip(f"no browser: none of {', '.join(NAMES)} is on the PATH")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
-        yield browser
-        browser.close()
-
-
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
     """Make a deployment that has traded."""
@@ -94,19 +69,9 @@ def home(tmp_path: Path) -> Path:
     return made
 
 
-@contextlib.contextmanager
-def server(home: Path, **environ: str) -> Iterator[str]:
-    """Serve a deployment at a free port; yield the address."""
-    settings = load_settings(home, {"API_ENABLED": "true", **environ})
-    with listener(settings, "127.0.0.1", 0) as listening:
-        running = make_server(settings, lambda: START + 5 * MINUTE)
-        thread = threading.Thread(target=running.run, kwargs={"sockets": [listening]})
-        thread.start()
-        try:
-            yield url_of(listening)
-        finally:
-            running.should_exit = True
-            thread.join()
+def clock() -> datetime:
+    """Return a time soon after the session's end."""
+    return START + 5 * MINUTE
 
 
 class Visit:
@@ -128,9 +93,11 @@ class Visit:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_page_follows_the_journal(browser: Browser, home: Path, scheme: str) -> None:
+def test_the_page_follows_the_journal(
+    browser: Browser, home: Path, scheme: str, serve: Any
+) -> None:
     """What is held is there, and changes without a reload; nothing else is asked for."""
-    with server(home) as url:
+    with serve(home, clock) as url:
         visit = Visit(browser, url, scheme)
         expect(visit.cell("account", "equity")).to_contain_text("10000 USDT", timeout=30_000)
         expect(visit.cell("account", "breaker")).to_contain_text("ready")
@@ -147,9 +114,9 @@ def test_the_page_follows_the_journal(browser: Browser, home: Path, scheme: str)
     assert {each.removeprefix(url) for each in visit.requests} <= {"/", "/events", "data:,"}
 
 
-def test_the_page_asks_for_the_token(browser: Browser, home: Path) -> None:
+def test_the_page_asks_for_the_token(browser: Browser, home: Path, serve: Any) -> None:
     """Nothing is shown without it; it is in no address."""
-    with server(home, API_AUTH_TOKEN=TOKEN) as url:
+    with serve(home, clock, API_AUTH_TOKEN=TOKEN) as url:
         visit = Visit(browser, url)
         door = visit.page.get_by_label("API token")
         door.fill("not the token")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import http.client
 import json
@@ -11,7 +10,6 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import urllib.error
 import urllib.request
 from datetime import UTC, datetime, timedelta
@@ -22,10 +20,9 @@ import pytest
 
 from rustybt.api.bodies import LARGEST_BODY
 from rustybt.api.errors import ApiError
-from rustybt.api.serving import listener, make_server, url_of
+from rustybt.api.serving import listener, url_of
 from rustybt.cli import run
 from rustybt.deployment import create_home
-from rustybt.errors import RustyBTError
 from rustybt.model.bar import Bar
 from rustybt.model.instrument import Instrument
 from rustybt.settings import load_settings
@@ -34,7 +31,6 @@ from rustybt.system import Session, paper_session
 from rustybt.trading.settings import GuardSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
@@ -97,21 +93,6 @@ def home(tmp_path: Path) -> Path:
     return create_home(tmp_path / "home", "dev", lambda: START).root
 
 
-@contextlib.contextmanager
-def server(home: Path, clock: Callable[[], datetime], **environ: str) -> Iterator[str]:
-    """Serve a deployment at a free port; yield the address."""
-    settings = load_settings(home, {"API_ENABLED": "true", **environ})
-    with listener(settings, "127.0.0.1", 0) as listening:
-        running = make_server(settings, clock)
-        thread = threading.Thread(target=running.run, kwargs={"sockets": [listening]})
-        thread.start()
-        try:
-            yield url_of(listening)
-        finally:
-            running.should_exit = True
-            thread.join()
-
-
 def bars(length: timedelta, *times: datetime) -> list[Bar]:
     """Return bars at 100, then at 101, and so on."""
     return [
@@ -144,45 +125,25 @@ def traded(home: Path) -> None:
         wired.close()
 
 
-async def settled(wired: Session, running: asyncio.Future[Any]) -> None:
-    """Return when the strategy holds what it bought."""
-    while not running.done():
-        await asyncio.sleep(0.01)
-        with contextlib.suppress(RustyBTError):
-            if wired.runner.engine.ledger.quantities():
-                return
-
-
-def while_it_runs(home: Path, work: Callable[[], Any]) -> Any:
-    """Return what *work* does in a thread while an engine runs that has traded."""
-
-    async def both() -> Any:
-        endless = START + timedelta(days=36_500)  # nobody will live to see it
-        # So slow that the feed is fresh for an hour after bars of a tenth of a second.
-        length = timedelta(milliseconds=1)
-        wired = session(home, 0.01, length, START, START + length, endless)
-        running = asyncio.ensure_future(wired.run_async(enabled_by="test", reason="a test"))
-        try:
-            await settled(wired, running)
-            found = await asyncio.to_thread(work)
-            wired.runner.abort("the test is over", 0)
-            await running
-        finally:
-            wired.close()
-        return found
-
-    return asyncio.run(both())
-
-
 def clock() -> datetime:
     """Return a time shortly after the bars."""
     return START + 5 * MINUTE
 
 
-def test_what_a_session_left_is_told_exactly(home: Path) -> None:
+def slow(home: Path) -> Session:
+    """Return a session that does not end by itself.
+
+    It is so slow that the feed is fresh for an hour after bars of a tenth of a second.
+    """
+    endless = START + timedelta(days=36_500)  # nobody will live to see it
+    length = timedelta(milliseconds=1)
+    return session(home, 0.01, length, START, START + length, endless)
+
+
+def test_what_a_session_left_is_told_exactly(home: Path, serve: Any) -> None:
     """Money, positions, orders and figures are those of the journal; amounts are exact text."""
     traded(home)
-    with server(home, clock) as url:
+    with serve(home, clock) as url:
         status, metrics = get(f"{url}/status").json, get(f"{url}/metrics")
         health = get(f"{url}/health")
     assert (status["engine"], status["mode"], status["clock"]) == (
@@ -213,11 +174,13 @@ def test_what_a_session_left_is_told_exactly(home: Path) -> None:
     assert health.json["components"]["journal"] == {"ok": True, "state": "written"}
 
 
-def test_a_running_engine_is_healthy_until_it_is_halted(home: Path) -> None:
+def test_a_running_engine_is_healthy_until_it_is_halted(
+    home: Path, serve: Any, while_it_runs: Any
+) -> None:
     """200 while all is well; whoever has the token halts it, and then it is 503."""
 
     def look() -> list[Answer]:
-        with server(home, clock, API_AUTH_TOKEN=TOKEN) as url:
+        with serve(home, clock, API_AUTH_TOKEN=TOKEN) as url:
             well, status = get(f"{url}/health"), get(f"{url}/status", TOKEN)
             metrics = get(f"{url}/metrics", TOKEN)
             denied = get(f"{url}/halt", "x" * 33, HALT)
@@ -226,7 +189,7 @@ def test_a_running_engine_is_healthy_until_it_is_halted(home: Path) -> None:
                 pass
             return [well, status, metrics, denied, halted, after, get(f"{url}/health")]
 
-    well, status, metrics, denied, halted, after, ill = while_it_runs(home, look)
+    well, status, metrics, denied, halted, after, ill = while_it_runs(slow(home), look)
     assert (well.code, well.json["status"]) == (200, "ok")
     assert well.json["components"]["engine"]["state"] == "trading"
     assert (status.json["engine"], status.json["clock"]) == ("running", "scaled")
@@ -243,9 +206,9 @@ def test_a_running_engine_is_healthy_until_it_is_halted(home: Path) -> None:
     assert ill.json["components"]["breaker"] == {"ok": False, "state": "tripped"}
 
 
-def test_with_a_token_only_its_bearer_is_answered(home: Path) -> None:
+def test_with_a_token_only_its_bearer_is_answered(home: Path, serve: Any) -> None:
     """All but health and the page need the token, which is in no answer."""
-    with server(home, clock, API_AUTH_TOKEN=TOKEN) as url:
+    with serve(home, clock, API_AUTH_TOKEN=TOKEN) as url:
         for path in ("/status", "/metrics", "/readiness"):
             for token in (None, "", TOKEN[:-1], f"{TOKEN}x", "caf\u00e9"):
                 answer = get(f"{url}{path}", token)
@@ -258,19 +221,29 @@ def test_with_a_token_only_its_bearer_is_answered(home: Path) -> None:
         assert get(f"{url}/health").code == 503
 
 
-def test_without_a_token_no_web_page_gets_in_and_nobody_halts(home: Path) -> None:
+def test_without_a_token_no_web_page_gets_in_and_nobody_halts(home: Path, serve: Any) -> None:
     """A request that names another host is refused, and halting takes a token."""
-    with server(home, clock) as url:
+    with serve(home, clock) as url:
         assert get(f"{url}/status", Host="evil.example").code == 403
         assert get(f"{url}/status", Host="localhost").code == 200
+        for odd in (
+            "",
+            "[",
+            "[::1",
+            "a:b:c",
+            "127.0.0.1@evil.example",
+            "me@127.0.0.1",
+            "localhost:0",
+        ):
+            assert get(f"{url}/status", Host=odd).code in (400, 403), odd
         answer = get(f"{url}/halt", body=HALT)
     assert answer.code == 403
     assert "API_AUTH_TOKEN" in answer.json["detail"]
 
 
-def test_halting_needs_an_engine_a_name_and_a_reason(home: Path) -> None:
+def test_halting_needs_an_engine_a_name_and_a_reason(home: Path, serve: Any) -> None:
     """409 where none runs, 422 for what is no request, without repeating it."""
-    with server(home, clock, API_AUTH_TOKEN=TOKEN) as url:
+    with serve(home, clock, API_AUTH_TOKEN=TOKEN) as url:
         assert get(f"{url}/halt", TOKEN, HALT).code == 409
         for wrong in (
             {},
@@ -283,7 +256,7 @@ def test_halting_needs_an_engine_a_name_and_a_reason(home: Path) -> None:
             assert (answer.code, "canary" in answer.text) == (422, False)
 
 
-def test_the_last_verdict_of_the_home_is_told(home: Path) -> None:
+def test_the_last_verdict_of_the_home_is_told(home: Path, serve: Any) -> None:
     """404 without one, 500 for a file that is none, else what the record says."""
     record = home / "readiness" / "readiness.json"
     said = {
@@ -294,7 +267,7 @@ def test_the_last_verdict_of_the_home_is_told(home: Path) -> None:
         "valid_until": None,
         "counts": {"met": 3},
     }
-    with server(home, clock) as url:
+    with serve(home, clock) as url:
         assert get(f"{url}/readiness").code == 404
         for broken in ("{", "[]", '{"verdict": 1}', json.dumps({"verdict": {}, "digest": "x"})):
             record.write_text(broken, "utf-8")
@@ -303,9 +276,9 @@ def test_the_last_verdict_of_the_home_is_told(home: Path) -> None:
         assert get(f"{url}/readiness").json == {**said, "digest": "abc"}
 
 
-def test_no_journal_and_a_broken_one_are_told(home: Path) -> None:
+def test_no_journal_and_a_broken_one_are_told(home: Path, serve: Any) -> None:
     """The interface answers, says that nothing can be read, and invents no figure."""
-    with server(home, clock) as url:
+    with serve(home, clock) as url:
         status, figures = get(f"{url}/status").json, get(f"{url}/metrics").figures
         assert get(f"{url}/health").json["components"]["journal"]["ok"] is False
         traded(home)
@@ -356,10 +329,10 @@ def test_the_command_refuses_what_is_off_or_open(
     assert "API_AUTH_TOKEN" in capsys.readouterr().err
 
 
-def test_another_journal_in_the_place_of_the_old_one_is_read_anew(home: Path) -> None:
+def test_another_journal_in_the_place_of_the_old_one_is_read_anew(home: Path, serve: Any) -> None:
     """What a restored home says counts, not what was read before."""
     traded(home)
-    with server(home, clock) as url:
+    with serve(home, clock) as url:
         first = get(f"{url}/status").json
         again = get(f"{url}/metrics").figures
         for each in (home / "state").iterdir():
@@ -370,7 +343,7 @@ def test_another_journal_in_the_place_of_the_old_one_is_read_anew(home: Path) ->
     assert figures == again
 
 
-def test_an_engine_that_hangs_is_silent(home: Path) -> None:
+def test_an_engine_that_hangs_is_silent(home: Path, serve: Any) -> None:
     """It listens, and what it says is no answer."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as hanging:
         folder = os.open(home / "state", os.O_RDONLY | os.O_DIRECTORY)
@@ -379,14 +352,14 @@ def test_an_engine_that_hangs_is_silent(home: Path) -> None:
         finally:
             os.close(folder)
         hanging.listen()
-        with server(home, clock, API_AUTH_TOKEN=TOKEN) as url:
+        with serve(home, clock, API_AUTH_TOKEN=TOKEN) as url:
             engine = get(f"{url}/health").json["components"]["engine"]
     assert engine == {"ok": False, "state": "silent"}
 
 
-def test_a_large_body_is_refused_before_it_is_gathered(home: Path) -> None:
+def test_a_large_body_is_refused_before_it_is_gathered(home: Path, serve: Any) -> None:
     """Also one that comes in parts and does not say how long it is, whoever sends it."""
-    with server(home, lambda: START, API_AUTH_TOKEN=TOKEN) as url:
+    with serve(home, lambda: START, API_AUTH_TOKEN=TOKEN) as url:
         assert get(f"{url}/halt", None, "x" * LARGEST_BODY).code == 413
         place = url.removeprefix("http://")
         with contextlib.closing(http.client.HTTPConnection(place, timeout=60)) as talk:

@@ -27,7 +27,6 @@ PRELUDE = """
     from rustybt.settings import load_settings
 
     SCRATCH = Path(sys.argv[1])
-    COUNTED = ("open", "os.", "fcntl.", "shutil.", "tempfile.", "ctypes.dlsym")
     SAMPLES, LAST = 12, 8
 
     def clock():
@@ -35,29 +34,6 @@ PRELUDE = """
 
     def later():
         return clock() + timedelta(minutes=1)
-
-    def counted(number, act):
-        '''Run act in a child that dies before file operation number; return how many it did.'''
-        readable, writable = os.pipe()
-        child = os.fork()
-        if child == 0:
-            seen = 0
-            def hook(event, _):
-                nonlocal seen
-                if event.startswith(COUNTED):
-                    seen += 1
-                    if seen == number:
-                        os.kill(os.getpid(), signal.SIGKILL)
-            sys.addaudithook(hook)
-            act()
-            os.write(writable, b"%d" % seen)
-            os._exit(0)
-        os.close(writable)
-        status = os.waitpid(child, 0)[1]
-        assert status in (0, signal.SIGKILL), status
-        done = os.read(readable, 20)
-        os.close(readable)
-        return int(done) if done else None
 
     def killed_all_over(prepare, act, look):
         '''Crash act at operations all over it, on a fresh folder each time.'''
@@ -169,9 +145,9 @@ SCRIPTS = {
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
-def test_killed_all_over(name: str, tmp_path: Path) -> None:
+def test_killed_all_over(name: str, tmp_path: Path, dying: str) -> None:
     """At no instant does a kill leave half an archive, half a home or half a copy."""
-    script = textwrap.dedent(PRELUDE) + textwrap.dedent(SCRIPTS[name])
+    script = dying + textwrap.dedent(PRELUDE) + textwrap.dedent(SCRIPTS[name])
     done = subprocess.run(
         [sys.executable, "-c", script, str(tmp_path)],
         capture_output=True,

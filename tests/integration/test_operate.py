@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import json
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -13,7 +11,6 @@ import pytest
 
 from rustybt.cli import run
 from rustybt.deployment import create_home
-from rustybt.errors import RustyBTError
 from rustybt.journal.errors import LeaseHeldError
 from rustybt.model.bar import Bar
 from rustybt.model.instrument import Instrument
@@ -23,7 +20,6 @@ from rustybt.system import Session, paper_session
 from rustybt.trading.settings import GuardSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from rustybt.trading.commands import Alert
@@ -89,33 +85,6 @@ def session(home: Path) -> Session:
     )
 
 
-async def settled(wired: Session, running: asyncio.Future[Any]) -> None:
-    """Return when the strategy holds what it bought."""
-    while not running.done():
-        await asyncio.sleep(0.01)
-        with contextlib.suppress(RustyBTError):
-            if wired.runner.engine.ledger.quantities():
-                return
-
-
-def while_it_runs(home: Path, work: Callable[[], Any]) -> Any:
-    """Return what *work* does in a thread while an engine runs that has traded."""
-
-    async def both() -> Any:
-        wired = session(home)
-        running = asyncio.ensure_future(wired.run_async(enabled_by="test", reason="a test"))
-        try:
-            await settled(wired, running)
-            found = await asyncio.to_thread(work)
-            wired.runner.abort("the test is over", 0)
-            await running
-            return found
-        finally:
-            wired.close()
-
-    return asyncio.run(both())
-
-
 def command(home: Path, *arguments: str) -> int:
     """Run a command on the deployment; return its exit code."""
     return run([*arguments, "--home", str(home)])
@@ -129,7 +98,9 @@ def answer(home: Path, capsys: pytest.CaptureFixture[str], *arguments: str) -> d
     return document
 
 
-def test_a_running_engine_answers(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_running_engine_answers(
+    home: Path, capsys: pytest.CaptureFixture[str], while_it_runs: Any
+) -> None:
     """Status, balance and orders are those of the engine, and people get tables."""
 
     def look() -> tuple[dict[str, Any], ...]:
@@ -137,7 +108,7 @@ def test_a_running_engine_answers(home: Path, capsys: pytest.CaptureFixture[str]
         assert [command(home, each) for each in ("status", "balance", "orders")] == [0, 0, 0]
         return found
 
-    status, balance, orders = while_it_runs(home, look)
+    status, balance, orders = while_it_runs(session(home), look)
     shown = capsys.readouterr().out
     assert status["running"] is True
     assert status["enabled"] is True
@@ -150,7 +121,9 @@ def test_a_running_engine_answers(home: Path, capsys: pytest.CaptureFixture[str]
     assert "BTC/USDT" in shown
 
 
-def test_a_person_halts_and_resumes(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_person_halts_and_resumes(
+    home: Path, capsys: pytest.CaptureFixture[str], while_it_runs: Any
+) -> None:
     """Halt trips the breaker and cancels what is open; resume resets it; both are on record."""
 
     def work() -> tuple[dict[str, Any], ...]:
@@ -159,7 +132,7 @@ def test_a_person_halts_and_resumes(home: Path, capsys: pytest.CaptureFixture[st
         answer(home, capsys, "resume", "--reason", "cooled down", "--operator", "ann")
         return halted, answer(home, capsys, "status")
 
-    halted, resumed = while_it_runs(home, work)
+    halted, resumed = while_it_runs(session(home), work)
     assert halted["breaker"]["tripped"] is True
     assert "too hot" in halted["breaker"]["cause"]
     assert resumed["breaker"]["tripped"] is False
@@ -172,7 +145,9 @@ def test_a_person_halts_and_resumes(home: Path, capsys: pytest.CaptureFixture[st
     assert "ann" in said
 
 
-def test_a_person_cancels_an_order(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_person_cancels_an_order(
+    home: Path, capsys: pytest.CaptureFixture[str], while_it_runs: Any
+) -> None:
     """Cancel ends the order that is named; one that is not there is an error that names those."""
 
     def work() -> tuple[int, dict[str, Any]]:
@@ -182,14 +157,16 @@ def test_a_person_cancels_an_order(home: Path, capsys: pytest.CaptureFixture[str
         answer(home, capsys, "cancel", client_id, "--reason", "a test")
         return unknown, answer(home, capsys, "orders", "--all")
 
-    unknown, orders = while_it_runs(home, work)
+    unknown, orders = while_it_runs(session(home), work)
     assert unknown == 1
     assert sorted(order["state"] for order in orders["orders"]) == ["cancelled", "filled"]
 
 
-def test_afterwards_the_journal_answers(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_afterwards_the_journal_answers(
+    home: Path, capsys: pytest.CaptureFixture[str], while_it_runs: Any
+) -> None:
     """Without a running engine the journal tells how things were left; nothing can be told."""
-    while_it_runs(home, lambda: None)
+    while_it_runs(session(home), lambda: None)
     assert answer(home, capsys, "status")["running"] is False
     assert Decimal(answer(home, capsys, "balance")["cash"]["USDT"]) == 9900
     assert len(answer(home, capsys, "orders", "--all")["orders"]) == 2
@@ -215,11 +192,11 @@ def test_a_deployment_that_never_traded_says_so(
     assert "there is no journal" in capsys.readouterr().err
 
 
-def test_a_second_engine_is_refused(home: Path) -> None:
+def test_a_second_engine_is_refused(home: Path, while_it_runs: Any) -> None:
     """While one engine has the account, another does not start, and learns who has it."""
 
     def second() -> None:
         with pytest.raises(LeaseHeldError, match=r"is held by .*process .* until"):
             session(home)
 
-    while_it_runs(home, second)
+    while_it_runs(session(home), second)
