@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from decimal import Decimal
 
+import psutil
 import pytest
 
 from pytest_rustybt_ready import Evidence, ready
@@ -60,7 +61,8 @@ PEAK = {"seconds": 60, "symbols": 500, "orders": 210}
 STAGE = "rustybt/benchmark/stage.py"
 
 
-BUSY = 0.75  # of a processor, by the load of the last minute, for each processor
+BUSY = 25.0  # per cent of all processors, by other programs, before it begins
+LOOK_S = 2.0
 
 
 @pytest.fixture
@@ -68,9 +70,9 @@ def _alone() -> None:
     """Skip where other checks or programs take the machine away from the engine."""
     if "PYTEST_XDIST_WORKER" in os.environ:
         pytest.skip("other checks run beside it; by itself: pytest --ready-item 4.2.3")
-    busy = os.getloadavg()[0] / (os.cpu_count() or 1)
+    busy = psutil.cpu_percent(interval=LOOK_S)
     if busy > BUSY:
-        pytest.skip(f"this machine is busy: load {busy:.2f} for each processor")
+        pytest.skip(f"this machine is busy: {busy:.0f} % of its processors")
 
 
 @ready.performance("4.2.3")
