@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+from errno import ENOENT
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -37,7 +38,9 @@ class Folder:
         self._path = path
 
     def names(self) -> list[str]:
-        """Return the names of its files."""
+        """Return the names of its files; raise `FileNotFoundError` if it is not there."""
+        if not self._path.is_dir():
+            raise FileNotFoundError(ENOENT, "there is no such folder: is its disk mounted?")
         return [path.name for path in self._path.iterdir()]
 
     def put(self, name: str, data: bytes) -> None:

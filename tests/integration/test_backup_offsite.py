@@ -222,7 +222,7 @@ def test_what_replicate_cannot_do_is_told(
     """No place, a place that is away, a journal that is not there: each in a line, with code 1."""
     assert "no place to copy the journal to" in refused(capsys, "replicate", "--home", home)
     said = refused(capsys, "replicate", "--once", "--home", home, "--to", tmp_path / "none")
-    assert "fails: FileNotFoundError: No such file or directory" in said
+    assert "fails: FileNotFoundError: there is no such folder: is its disk mounted?" in said
     new = create_home(tmp_path / "new", "dev", lambda: datetime.now(UTC)).root
     (tmp_path / "copy").mkdir()
     said = refused(capsys, "replicate", "--once", "--home", new, "--to", tmp_path / "copy")

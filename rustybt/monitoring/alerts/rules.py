@@ -183,4 +183,3 @@ def _parts(url: SecretStr) -> Iterator[str]:
     yield text
     _, _, rest = text.partition("://")
     yield from (word for word in re.split(r"[/:@?&=]", rest) if len(word) >= _A_SECRET)
-

@@ -86,7 +86,7 @@ def test_a_sink_that_is_down_stops_nothing_and_catches_up(tmp_path: Path) -> Non
         write(journal, 3)
         state = replicator.ship()
         assert (state.shipped, state.pending, state.since) == (0, 3, NOW)
-        assert state.problem == "FileNotFoundError: No such file or directory"
+        assert state.problem == "FileNotFoundError: there is no such folder: is its disk mounted?"
 
         clock.now += timedelta(minutes=1)
         assert replicator.ship().since == NOW
@@ -198,7 +198,7 @@ def test_copies_go_to_whatever_fsspec_reaches(tmp_path: Path) -> None:
 
 def test_a_source_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     """A folder that is not there is an error with its name."""
-    with pytest.raises(JournalError, match=r"cannot read .*nowhere: No such file"):
+    with pytest.raises(JournalError, match=r"cannot read .*nowhere: there is no such folder"):
         restore_segments(f"{tmp_path}/nowhere", f"sqlite:///{tmp_path}/k.db")
 
 
