@@ -4,6 +4,7 @@
     python benchmarks/backtest.py --memory [--cases ...]
     python benchmarks/backtest.py --linear [--rounds 5] [--longest 10000000]
     python benchmarks/backtest.py --cold [--cases ...]
+    python benchmarks/backtest.py --record docs/records/growth.json
 
 A case is symbols by bars. For each, rounds of three measurements follow one another, so that all
 feel the same machine: a bare Python loop that only does the strategy's arithmetic, the callback
@@ -12,11 +13,12 @@ path and the signal path (both from columns in memory to the final equity and th
 two paths differ.
 
 ``--memory`` runs each path in a process of its own and shows by how much its peak exceeds what the
-process had before the columns were there, as a multiple of the columns. ``--linear`` compares the
-time per bar of more and more bars, and of more and more symbols, with that of the fewest, each in
-its quickest round.
+process had before the columns were there, as a multiple of the columns. ``--linear`` shows the
+time per bar of more and more bars, and of more and more symbols, each in its quickest round, and
+the slope: what each further bar costs, compared with the slope from the smallest to the second.
 ``--cold`` writes each case as Parquet, one file a symbol, and times whole processes from there to
-the final equity.
+the final equity. ``--record`` does these three and writes the record that the page on performance
+is made from.
 """
 
 from __future__ import annotations
@@ -28,7 +30,8 @@ import resource
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -38,8 +41,11 @@ from time import perf_counter
 import numpy as np
 import polars as pl
 
+from rustybt.benchmark.growth_page import SUITE
+from rustybt.benchmark.record import heading, to_json
 from rustybt.engine import Backtest, Result
 from rustybt.execution import BasisPointCommission
+from rustybt.files import write_atomic
 from rustybt.strategy import SMA, Crossing, Strategy, StrategyBar
 from rustybt.strategy import expressions as ex
 
@@ -227,7 +233,7 @@ def cold(case: str, rounds: int) -> list[dict[str, object]]:
 
 
 def linear(rounds: int, longest: int) -> list[dict[str, object]]:
-    """Return the time per bar of growing cases, and over that of the smallest.
+    """Return the time per bar of growing cases, and the slope from each to the next.
 
     Rounds go through all cases, and the quickest counts: what else the machine does only adds.
     """
@@ -236,15 +242,42 @@ def linear(rounds: int, longest: int) -> list[dict[str, object]]:
     for cases in (lengths, WIDTHS):
         every = {case: data(case) for case in cases}
         for path, kind in PATHS.items():
-            per_bar = dict.fromkeys(cases, float("inf"))
+            took = dict.fromkeys(cases, float("inf"))
             for case in [*cases] * (rounds + 1):
-                symbols, count = size_of(case)
-                took = seconds(partial(run, kind, every[case])) / (symbols * count)
-                per_bar[case] = min(per_bar[case], took)
-            for case, took in per_bar.items():
-                row = {"case": case, "path": path, "nanoseconds_per_bar": round(took * 1e9, 1)}
-                found.append({**row, "over_smallest": round(took / per_bar[cases[0]], 2)})
+                took[case] = min(took[case], seconds(partial(run, kind, every[case])))
+            found += [{"path": path, **row} for row in slopes(cases, list(took.values()))]
     return found
+
+
+def slopes(cases: Sequence[str], took: Sequence[float]) -> list[dict[str, object]]:
+    """Return the nanoseconds per bar of each of *cases*, and from the second on the slope."""
+    bars = [size_of(case)[0] * size_of(case)[1] for case in cases]
+    steps = [1e9 * (took[n] - took[n - 1]) / (bars[n] - bars[n - 1]) for n in range(1, len(cases))]
+    rows: list[dict[str, object]] = []
+    for number, case in enumerate(cases):
+        per_bar = {"case": case, "nanoseconds_per_bar": round(1e9 * took[number] / bars[number], 1)}
+        step = steps[number - 1] if number else None
+        slope = {"slope": round(step, 1), "over_first": round(step / steps[0], 2)} if step else {}
+        rows.append({**per_bar, **slope})
+    return rows
+
+
+def memory(cases: Sequence[str]) -> list[dict[str, object]]:
+    """Return what each path needs for each of *cases*, each in a process of its own."""
+    words = [("--memory-of", path, "--cases", case) for case in cases for path in PATHS]
+    return [in_a_process(*each) for each in words]
+
+
+def growth(options: argparse.Namespace) -> dict[str, object]:
+    """Return the record of how backtests grow."""
+    return {
+        **heading(datetime.now(UTC)),
+        "suite": SUITE,
+        "rounds": options.rounds,
+        "linear": linear(options.rounds, options.longest),
+        "memory": memory(options.cases),
+        "cold": [each for case in options.cases for each in cold(case, options.rounds)],
+    }
 
 
 def parsed() -> argparse.Namespace:
@@ -257,6 +290,7 @@ def parsed() -> argparse.Namespace:
     kinds = parser.add_mutually_exclusive_group()
     for kind in ("memory", "linear", "cold"):
         kinds.add_argument(f"--{kind}", action="store_true")
+    kinds.add_argument("--record", type=Path, help="where to write what grows how")
     # What the processes are told that this one starts.
     kinds.add_argument("--write", type=Path, help=argparse.SUPPRESS)
     kinds.add_argument("--from", type=Path, dest="source", help=argparse.SUPPRESS)
@@ -285,9 +319,11 @@ def main() -> None:
     if said is not None:
         sys.stdout.write(json.dumps(said))
         return
+    if options.record:
+        write_atomic(options.record, to_json(growth(options)), mode=0o644)
+        return
     if options.memory:
-        words = [("--memory-of", path, "--cases", case) for case in options.cases for path in PATHS]
-        found = [in_a_process(*each) for each in words]
+        found = memory(options.cases)
     elif options.linear:
         found = linear(options.rounds, options.longest)
     elif options.cold:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+import polars as pl
 
 Prices = np.ndarray[Any, np.dtype[np.int64]]
 
@@ -88,7 +89,16 @@ def prices_of(case: Case) -> Prices:
 
 
 def write_prices(case: Case, path: Path) -> Prices:
-    """Write the prices of *case* to *path* and return them."""
+    """Write the prices of *case* to *path* as Parquet and return them.
+
+    A column is called by its symbol and its name, with a full stop between them.
+    """
     prices = prices_of(case)
-    np.save(path, prices)
+    pl.DataFrame(
+        {
+            f"{symbol}.{name}": prices[number, column]
+            for number, symbol in enumerate(case.names)
+            for column, name in enumerate(COLUMNS)
+        }
+    ).write_parquet(path)
     return prices

@@ -77,7 +77,7 @@ def compare(
     records: list[dict[str, Any]] = []
     for case in cases:
         with tempfile.TemporaryDirectory(prefix="rustybt-peers-") as folder:
-            prices = Path(folder) / "prices.npy"
+            prices = Path(folder) / "prices.parquet"
             bars = write_prices(case, prices)
             expected = {peer: reference(bars, case, peer.rules) for peer in peers}
             asked = reference(bars, case, AS_ASKED)
@@ -110,7 +110,7 @@ def warm_up(peers: Mapping[Peer, Environment | str], plan: Plan) -> None:
     """Run each engine once on a few bars, uncounted: what it compiles it keeps."""
     case = Case(symbols=1, bars=10 * SLOW)
     with tempfile.TemporaryDirectory(prefix="rustybt-peers-") as folder:
-        prices = Path(folder) / "prices.npy"
+        prices = Path(folder) / "prices.parquet"
         write_prices(case, prices)
         for peer, environment in peers.items():
             if isinstance(environment, Environment):

@@ -25,12 +25,14 @@ class Rules(NamedTuple):
 
     *fill* is the price of an order: ``next_open`` as asked for, or the ``close`` of the signal.
     *mark* is the price at which what is held at the end counts. With *sells_at_end* it is sold
-    there, for a fee, and nothing is bought in the last bar.
+    there, for a fee, and nothing is bought in the last bar. With *last_buy_at_cost* what was bought
+    in the last bar counts at what was paid for it.
     """
 
     fill: str = "next_open"
     mark: str = "close"
     sells_at_end: bool = False
+    last_buy_at_cost: bool = False
 
 
 AS_ASKED: Final = Rules()
@@ -59,6 +61,7 @@ def reference(prices: Prices, case: Case, rules: Rules = AS_ASKED) -> Expected:
 def _trade(opens: list[int], closes: list[int], rules: Rules) -> tuple[int, int]:
     """Return what one symbol brings by the end, in parts of a cent, and its fills."""
     cash = held = fills = 0
+    last = (opens if rules.mark == "open" else closes)[-1]
     for row in _turns(closes):
         trade_row = row if rules.fill == "close" else row + 1
         if trade_row == len(closes):
@@ -69,7 +72,8 @@ def _trade(opens: list[int], closes: list[int], rules: Rules) -> tuple[int, int]
         side = -1 if held else 1
         cash -= side * QUANTITY * price * _UNITS + QUANTITY * price * BASIS_POINTS
         held, fills = held + side * QUANTITY, fills + 1
-    last = (opens if rules.mark == "open" else closes)[-1]
+        if held and rules.last_buy_at_cost and trade_row == len(closes) - 1:
+            last = price
     if held and rules.sells_at_end:
         cash, fills = cash - held * last * BASIS_POINTS, fills + 1
     return cash + held * last * _UNITS, fills

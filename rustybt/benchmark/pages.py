@@ -1,7 +1,7 @@
 """The pages on performance, made from records: no figure is ever typed.
 
-``docs/records/benchmark-*.json`` make ``docs/performance/index.md`` and ``docs/records/peers.json``
-makes ``docs/performance/peers.md``, ``orders.json`` (the suite order-execution) ``orders.md``;
+``docs/records/benchmark-*.json`` and ``growth.json`` make ``docs/performance/index.md``,
+``peers.json`` makes ``peers.md``, and ``orders.json`` (the suite order-execution) ``orders.md``;
 ``python -m benchmarks.pages`` in a checkout does it.
 """
 
@@ -11,6 +11,8 @@ from statistics import median
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from rustybt.benchmark.errors import BenchmarkError
+from rustybt.benchmark.growth_page import SUITE as GROWTH
+from rustybt.benchmark.growth_page import growth_part
 from rustybt.benchmark.orders import SUITE as ORDER_EXECUTION
 from rustybt.benchmark.orders_page import orders_page
 from rustybt.benchmark.peers_page import peers_page
@@ -68,10 +70,11 @@ def made_pages(docs: Path) -> dict[Path, str]:
     records = docs / "records"
     suites = [_record_of(records / f"benchmark-{name}.json", name) for name in SUITES]
     peers = _record_of(records / "peers.json", "peers")
+    growth = _record_of(records / "growth.json", GROWTH)
     orders = _record_of(records / "orders.json", ORDER_EXECUTION)
     folder = docs / _FOLDER
     return {
-        folder / INDEX: index_page(suites),
+        folder / INDEX: index_page(suites, growth),
         folder / ORDERS: orders_page(orders),
         folder / PEERS: peers_page(peers),
     }
@@ -111,8 +114,8 @@ def _first_difference(path: Path, wanted: Sequence[str], lines: Sequence[str]) -
     return Difference(path, line, expected, found)
 
 
-def index_page(records: Sequence[Record]) -> str:
-    """Return the page on our own speed."""
+def index_page(records: Sequence[Record], growth: Record) -> str:
+    """Return the page on our own speed, by suite and by *growth*."""
     parts = [
         GENERATED,
         "# Performance",
@@ -120,6 +123,7 @@ def index_page(records: Sequence[Record]) -> str:
     ]
     for record in records:
         parts += _suite(record)
+    parts += growth_part(growth)
     return "\n\n".join(parts) + "\n"
 
 

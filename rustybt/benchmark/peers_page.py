@@ -34,10 +34,11 @@ _MANNER = (
 _PHASES = (
     "*Run* is from the bars in the engine's own kind of object to the final equity, the first time"
     " in a process; *CPU* the processor time of the same, which other work on the machine disturbs"
-    " less; *warm* the second time in the same process; *wall* the whole process with its"
-    " imports and the making of those objects. All are medians over the rounds. The load"
-    " average is that of a minute, before and after: where it is above the number of cores, other"
-    " work was on the machine, and the ratios of processor times say more than the others."
+    " less; *warm* the second time in the same process; *wall* the whole process from the bars"
+    " in a Parquet file on, with its imports and the making of those objects."
+    " All are medians over the rounds. The load average is that of a minute, before and after:"
+    " where it is above the number of cores, other work was on the machine, and the ratios of"
+    " processor times say more than the others."
 )
 
 

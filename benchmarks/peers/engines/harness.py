@@ -1,4 +1,4 @@
-"""What every engine's script shares: the job, the clock, and the answer. Standard library only.
+"""What every engine's script shares: the job, the clock, and the answer.
 
 A script is run in its engine's own environment with one argument, a job in JSON, and writes its
 answer to the file that the job names. ``load`` imports the engine and makes its own kind of input
@@ -18,6 +18,9 @@ from time import perf_counter, process_time
 from typing import Any
 
 import numpy as np
+
+Read = Callable[[str], Callable[[str], np.ndarray[Any, np.dtype[np.int64]]]]
+"""How a Parquet file is read: its path, and then a column by its name."""
 
 COLUMNS = ("open", "high", "low", "close", "volume")
 
@@ -91,17 +94,29 @@ def crossings(close: np.ndarray[Any, Any], fast: int, slow: int) -> np.ndarray[A
     return found
 
 
+def by_pyarrow(path: str) -> Callable[[str], np.ndarray[Any, np.dtype[np.int64]]]:
+    """Read a Parquet file as pandas does."""
+    import pyarrow.parquet
+
+    table = pyarrow.parquet.read_table(path)
+    return lambda name: table.column(name).to_numpy()
+
+
 def measure(
     load: Callable[[Job], Any],
     run: Callable[[Job, Any], Outcome],
     *,
     package: str,
     again: bool = False,
+    read: Read = by_pyarrow,
 ) -> None:
-    """Carry out the job that the command line names; run twice if *again*, the second time warm."""
+    """Carry out the job that the command line names; run twice if *again*, the second time warm.
+
+    The bars come out of Parquet by *read*.
+    """
     words = json.loads(Path(sys.argv[1]).read_text("utf-8"))
     began = perf_counter()
-    job = _job(words)
+    job = _job(words, read)
     native = load(job)
     loaded = perf_counter()
     worked = process_time()
@@ -126,11 +141,11 @@ def measure(
     Path(words["answer"]).write_text(json.dumps(answer), "utf-8")
 
 
-def _job(words: dict[str, Any]) -> Job:
-    prices = np.load(words["prices"])
+def _job(words: dict[str, Any], read: Read) -> Job:
+    column, symbols = read(words["prices"]), tuple(words["symbols"])
     return Job(
-        symbols=tuple(words["symbols"]),
-        prices=prices,
+        symbols=symbols,
+        prices=np.array([[column(f"{each}.{name}") for name in COLUMNS] for each in symbols]),
         start=words["start"],
         step=words["step"],
         cash=words["cash"],

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from harness import Job, Outcome, measure
+
+
+def by_polars(path: str) -> Callable[[str], Any]:
+    """Read a Parquet file as ours does."""
+    import polars as pl
+
+    table = pl.read_parquet(path)
+    return lambda name: table[name].to_numpy()
 
 
 def frames(job: Job) -> Any:
@@ -69,4 +78,4 @@ def run(job: Job, native: Any) -> Outcome:
 
 
 if __name__ == "__main__":
-    measure(load, run, package="rustybt", again=True)
+    measure(load, run, package="rustybt", again=True, read=by_polars)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from harness import Job, measure
-from run_rustybt import frames, run
+from run_rustybt import by_polars, frames, run
 
 
 def load(job: Job) -> Any:
@@ -25,4 +25,4 @@ def load(job: Job) -> Any:
 
 
 if __name__ == "__main__":
-    measure(load, run, package="rustybt", again=True)
+    measure(load, run, package="rustybt", again=True, read=by_polars)

@@ -161,6 +161,22 @@ def orders_record() -> dict[str, Any]:
     }
 
 
+def growth_record() -> dict[str, Any]:
+    """Return the record of how backtests grow, with figures easy to recognise."""
+    first = {"case": "1x100", "path": "callback", "nanoseconds_per_bar": 900.5}
+    second = {**first, "case": "1x1000", "nanoseconds_per_bar": 850.5, "slope": 845.0}
+    third = {**second, "case": "1x10000", "slope": 929.5}
+    held = {"columns_bytes": 2**20, "loaded_over_columns": 1.25, "peak_over_columns": 2.5}
+    return {
+        **suite_record("ledger"),
+        "suite": "growth",
+        "rounds": 5,
+        "linear": [first, {**second, "over_first": 1.0}, {**third, "over_first": 1.1}],
+        "memory": [{"case": "1x100", "path": "signals", **held}],
+        "cold": [{"case": "1x100", "path": "signals", "seconds": 0.5}],
+    }
+
+
 Edit = Callable[[dict[str, Any]], object]
 
 
@@ -173,6 +189,7 @@ def docs(tmp_path: Path) -> Path:
         (records / f"benchmark-{name}.json").write_bytes(to_json(suite_record(name)))
     (records / "peers.json").write_bytes(to_json(peers_record()))
     (records / "orders.json").write_bytes(to_json(orders_record()))
+    (records / "growth.json").write_bytes(to_json(growth_record()))
     (tmp_path / "performance").mkdir()
     for path, text in made_pages(tmp_path).items():
         path.write_text(text, "utf-8")
@@ -181,7 +198,7 @@ def docs(tmp_path: Path) -> Path:
 
 def test_the_index_shows_the_figures_of_its_records() -> None:
     """Medians, the spread of the rounds, speeds, ratios, machine and commit are all there."""
-    page = index_page([suite_record(name) for name in SUITES])
+    page = index_page([suite_record(name) for name in SUITES], growth_record())
     for text in (
         "$ python -m rustybt benchmark --suite ledger --iterations 2",
         "Measured 2026-01-02 03:04 UTC on A Processor, 2 cores, 24 GiB, Linux, Something 12, ",
@@ -191,6 +208,19 @@ def test_the_index_shows_the_figures_of_its_records() -> None:
         "| 1.38 s | 1.25 s to 1.50 s | 2.00 ms | 50 000 |",
         "| callback : bare | 2.39 | 2.50 | at most 4 |",
         "| bare : callback | 0.42 | 0.40 |  |",
+    ):
+        assert text in page
+
+
+def test_the_index_shows_how_backtests_grow() -> None:
+    """Times per bar and slopes, memory as a multiple of the columns, and whole processes."""
+    page = index_page([suite_record("ledger")], growth_record())
+    for text in (
+        "| 1x100 | bar by bar | 900.5 |  |  |  |",
+        "| 1x1000 | bar by bar | 850.5 | 845 | 1.00 | 0.9 to 1.1 |",
+        "| 1x10000 | bar by bar | 850.5 | 929.5 | 1.10 | 0.9 to 1.1 |",
+        "| 1x100 | targets as a column | 1.0 MiB | 1.25 | 2.50 | at most 3 |",
+        "| 1x100 | targets as a column | 500 ms |",
     ):
         assert text in page
 
@@ -215,7 +245,7 @@ def test_the_page_on_orders_shows_percentiles_histograms_and_the_peak() -> None:
 )
 def test_a_page_says_if_no_clean_commit_was_measured(change: dict[str, Any], text: str) -> None:
     """Changes that are in no commit are not hidden."""
-    assert text in index_page([{**suite_record("ledger"), **change}])
+    assert text in index_page([{**suite_record("ledger"), **change}], growth_record())
 
 
 def test_the_page_on_peers_shows_figures_and_what_has_none() -> None:

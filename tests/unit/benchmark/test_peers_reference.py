@@ -40,12 +40,13 @@ def slowly(prices: Prices, rules: Rules) -> Expected:
     for symbol in prices:
         closes = [Fraction(int(price)) for price in symbol[CLOSE]]
         opens = [Fraction(int(price)) for price in symbol[OPEN]]
-        held, before, ordered = 0, 0, 0
+        held, before, ordered, bought = 0, 0, 0, 0
         for row in range(len(closes)):
             is_last = row == len(closes) - 1
             if ordered and not (rules.sells_at_end and is_last and ordered > 0):
                 cash -= ordered * opens[row] + abs(ordered) * opens[row] * rate
                 held, fills = held + ordered, fills + 1
+                bought = row if held else 0
             ordered = 0
             if row < SLOW - 1:
                 continue
@@ -65,14 +66,15 @@ def slowly(prices: Prices, rules: Rules) -> Expected:
                 cash -= trade * closes[row] + abs(trade) * closes[row] * rate
                 held, fills = wanted, fills + 1
         last = (opens if rules.mark == "open" else closes)[-1]
-        worth += held * last
+        bought_last = rules.last_buy_at_cost and bought == len(closes) - 1
+        worth += held * (opens[-1] if bought_last else last)
         if held and rules.sells_at_end:
             cash, fills = cash - held * last * rate, fills + 1
     total = (cash + worth) / 100
     return Expected(Decimal(total.numerator) / Decimal(total.denominator), fills)
 
 
-@pytest.mark.parametrize("rules", RULES, ids=str)
+@pytest.mark.parametrize("rules", [*RULES, Rules(last_buy_at_cost=True)], ids=str)
 def test_the_reference_is_what_a_slow_loop_of_fractions_finds(rules: Rules) -> None:
     """Whole numbers and running sums give what averages taken anew give, under all rules."""
     prices = prices_of(SMALL)
@@ -107,6 +109,15 @@ def test_what_is_sold_at_the_end_is_not_bought_in_the_last_bar() -> None:
     prices = rising_at(58, 60)
     assert reference(prices, case, AS_ASKED).fills == 1
     assert reference(prices, case, Rules(sells_at_end=True)) == (Decimal(CASH) / 100, 0)
+
+
+def test_what_is_bought_in_the_last_bar_may_count_at_cost() -> None:
+    """Ten units bought at an open one cent above the last close are worth ten cents more."""
+    case = Case(1, 60)
+    prices = rising_at(58, 60)
+    at_close = reference(prices, case, AS_ASKED)
+    at_cost = reference(prices, case, Rules(last_buy_at_cost=True))
+    assert (at_cost.equity - at_close.equity, at_cost.fills) == (Decimal("0.10"), 1)
 
 
 @pytest.mark.parametrize("case", [Case(1, 5_000), Case(4, 300)], ids=lambda case: case.name)

@@ -43,7 +43,7 @@ open(job["answer"], "w").write(json.dumps(words))
 @pytest.fixture(scope="module")
 def prices(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the file with the case's bars."""
-    path = tmp_path_factory.mktemp("prices") / "prices.npy"
+    path = tmp_path_factory.mktemp("prices") / "prices.parquet"
     write_prices(CASE, path)
     return path
 
