@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 # No test says its own number, so that a run which only repeats may ask for fewer.
 settings.register_profile("thorough", max_examples=1000, deadline=None)
+settings.register_profile("relentless", max_examples=10_000, deadline=None)
 settings.load_profile("thorough")
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
