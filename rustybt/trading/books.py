@@ -81,6 +81,7 @@ _MAPS: Final = (
     "set_aside",
 )
 _IN_FLIGHT = PENDING | {OrderState.SUBMITTED}
+_MAY_TRADE_LATE = frozenset({OrderState.CANCELLED, OrderState.EXPIRED})
 _NEVER = datetime.min.replace(tzinfo=UTC)
 _DAY = timedelta(days=1)
 _MANY_TRADES = 20_000
@@ -319,10 +320,20 @@ class Books:
         if not order.is_open:
             self.inquiries.pop(client_id, None)
             self.cancels.pop(client_id, None)
-            self.terms.pop(client_id, None)
+            if not self._may_have_been_larger(order):
+                self.terms.pop(client_id, None)
         elif order.state not in _IN_FLIGHT:
             self.inquiries.pop(client_id, None)
             self.terms.pop(client_id, None)
+
+    def _may_have_been_larger(self, order: Order) -> bool:
+        """Tell whether an order ended while it was being enlarged: trades at that size may come."""
+        wanted = self.terms.get(order.client_id)
+        return (
+            wanted is not None
+            and order.state in _MAY_TRADE_LATE
+            and wanted.quantity > order.quantity
+        )
 
     def doubt(self, client_id: str, *, failed: bool = False) -> None:
         """Be in doubt about an order."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from rustybt.accounting.errors import LedgerError
 from rustybt.model.errors import (
     ConflictingFillError,
@@ -87,15 +89,20 @@ def _fill_order(books: Books, fill: Fill, facts: Facts) -> bool:
 def _enlarge(books: Books, order: Order, fill: Fill) -> bool:
     """Give an order the larger size that was asked for if a trade may be explained by it.
 
-    The venue's trades after a modification may overtake its answer. Return whether it was done:
-    the venue has to be asked then, for a trade of just the old size has two explanations.
+    The venue's trades after a modification may overtake its answer, and come after its end. Return
+    whether it was done to an open order: the venue has to be asked then, for a trade of just the
+    old size has two explanations.
     """
     wanted = books.terms.get(order.client_id)
     filled = add(order.filled, fill.quantity)
-    if wanted is None or not order.is_open or not order.quantity <= filled <= wanted.quantity:
+    if wanted is None or not order.quantity <= filled <= wanted.quantity:
         return False
     known = any(each.trade_id == fill.trade_id for each in order.fills)
     if known or wanted.quantity == order.quantity:
+        return False
+    if not order.is_open:
+        if filled > order.quantity:
+            books.orders.revise(replace(order, quantity=wanted.quantity))
         return False
     books.orders.apply(
         OrderReplaced(

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rustybt.journal.store import Journal
     from rustybt.model.order import Order
 
-FOLD_VERSION: Final = "2"
+FOLD_VERSION: Final = "3"
 """Of the state that snapshots hold: one of another version is not used."""
 
 

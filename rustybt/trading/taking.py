@@ -185,6 +185,7 @@ def prune(books: Books) -> None:
     books.orders = OrderManager(each for each in everything if each.client_id not in forgotten)
     for client_id in forgotten:
         books.touched.pop(client_id, None)
+        books.terms.pop(client_id, None)
 
 
 # Sessions, people, connections

@@ -5,6 +5,8 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+import pytest
+
 from rustybt.model.order_state import OrderState
 from rustybt.trading.commands import Cancel, Query
 
@@ -53,6 +55,25 @@ def test_trades_of_the_old_size_do_not_end_an_order_that_may_be_larger(session: 
     run.fire("inquiries").found("RBT-1-2", "filled", quantity=Decimal("0.5"))
     assert run.order("RBT-1-2").state is OrderState.FILLED
     assert not run.engine.breaker.is_tripped
+
+
+@pytest.mark.parametrize("end", ["cancelled", "expired"])
+def test_trades_at_a_new_size_may_come_after_the_end_of_the_order(
+    session: Sessions, end: str
+) -> None:
+    """Its end may be told before the answer to the modification and before the trades at it."""
+    run = session(groups_at_venue=False).start()
+    run.wish(lambda each: each.bracket("BTC/USDT", 1, take_profit=120, stop_loss=80))
+    run.fill("RBT-1-1", "0.5")
+    run.update("RBT-1-2", "accepted").update("RBT-1-3", "accepted")
+    run.fill("RBT-1-1", "0.5", trade="T2")
+    assert run.order("RBT-1-2").state is OrderState.PENDING_REPLACE
+    run.update("RBT-1-2", end).fill("RBT-1-2", "0.8", trade="T3")
+    assert not run.engine.breaker.is_tripped
+    assert run.order("RBT-1-2").filled == Decimal("0.8")
+    assert str(run.order("RBT-1-2").state) == end
+    run.fill("RBT-1-2", "0.3", trade="T4")  # that is more than was ever asked for
+    assert run.engine.breaker.is_tripped
 
 
 def test_an_order_that_turns_up_was_not_missing(session: Sessions) -> None:
