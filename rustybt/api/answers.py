@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from rustybt.api import figures
 from rustybt.api.errors import ApiError
 from rustybt.api.models import Component, Health, Status, Verdict
+from rustybt.malformed import MALFORMED
 from rustybt.trading.summary import orders, summary
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def verdict(home: Home) -> Verdict | None:
         return Verdict.model_validate({**wanted, "digest": record["digest"]})
     except FileNotFoundError:
         return None
-    except (OSError, msgspec.MsgspecError, KeyError, AttributeError, TypeError, ValidationError):
+    except (*MALFORMED, OSError, KeyError, AttributeError, TypeError, ValidationError):
         raise ApiError(
             f"{path.name} is no readiness record",
             remedy="judge the deployment again with --ready-report HOME/readiness",

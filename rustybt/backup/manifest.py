@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, Literal
 import msgspec
 
 from rustybt.backup.errors import BackupError
+from rustybt.malformed import MALFORMED
 from rustybt.security.keys import check_key, key_fingerprint
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def read_manifest(data: bytes, keys: Sequence[SecretStr]) -> tuple[Manifest, Sec
     """
     try:
         manifest = msgspec.json.decode(data, type=Manifest)
-    except (msgspec.MsgspecError, RecursionError) as error:
+    except MALFORMED as error:
         raise BackupError(f"its manifest is malformed: {error}") from error
     if manifest.format != FORMAT:
         raise BackupError(f"its manifest is of the form {manifest.format!r}", expected=FORMAT)

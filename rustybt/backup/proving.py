@@ -17,6 +17,7 @@ from rustybt.errors import RustyBTError
 from rustybt.files import PRIVATE_FOLDER, expanded, locked, read_bounded, write_atomic
 from rustybt.home import Home
 from rustybt.journal.places import journal_url
+from rustybt.malformed import MALFORMED
 from rustybt.model.codec import to_json
 from rustybt.settings import load_settings
 from rustybt.system.wiring import state_of
@@ -147,7 +148,7 @@ def _record(home: Home) -> Restoration:
         )
     try:
         return msgspec.json.decode(read_bounded(path, _MAX_BYTES), type=Restoration)
-    except msgspec.MsgspecError as error:
+    except MALFORMED as error:
         raise BackupError(f"{path} is damaged: {error}", remedy="restore the backup anew") from None
 
 

@@ -10,6 +10,7 @@ import msgspec
 
 from rustybt.data.errors import CatalogCorruptError, CatalogError
 from rustybt.data.interval import Interval
+from rustybt.malformed import MALFORMED
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -80,7 +81,7 @@ def load(path: Path) -> Manifest:
         found = msgspec.json.decode(body, type=_Header).format
         if found == FORMAT:
             return msgspec.json.decode(body, type=Manifest)
-    except msgspec.MsgspecError as error:
+    except MALFORMED as error:
         raise CatalogCorruptError(f"{path} is no manifest of a series: {error}") from error
     raise CatalogError(
         f"{path} has format {found}",

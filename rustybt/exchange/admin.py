@@ -16,6 +16,7 @@ from rustybt.exchange import wire
 from rustybt.exchange.errors import ExchangeError, RefusalError
 from rustybt.exchange.faults import fault_of
 from rustybt.exchange.records import FeeIn, Trading
+from rustybt.malformed import MALFORMED
 from rustybt.model.errors import InvalidValueError
 
 if TYPE_CHECKING:
@@ -253,7 +254,7 @@ def _read(body: bytes, kind: type[T]) -> T:
     """Return what *body* asks for; raise :class:`ExchangeError` if that makes no sense."""
     try:
         return msgspec.json.decode(body or b"{}", type=kind)
-    except msgspec.MsgspecError as error:
+    except MALFORMED as error:
         raise ExchangeError(f"this cannot be read: {error}") from None
 
 

@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Struct
 
 from rustybt.exchange.errors import ExchangeError
+from rustybt.malformed import MALFORMED
 
 
 class FaultKind(StrEnum):
@@ -229,5 +230,5 @@ def fault_of(data: bytes) -> Fault:
     """Return the fault that JSON *data* describes; raise :class:`ExchangeError` if it is none."""
     try:
         return msgspec.json.decode(data, type=Fault)
-    except msgspec.MsgspecError as error:
+    except MALFORMED as error:
         raise ExchangeError(f"this is no fault: {error}", expected="fields of Fault") from None

@@ -14,6 +14,7 @@ from rustybt.exchange.errors import RefusalError, missing
 from rustybt.exchange.records import milliseconds
 from rustybt.exchange.signing import holder, refuse_forgery
 from rustybt.exchange.streams import Listener
+from rustybt.malformed import MALFORMED
 
 if TYPE_CHECKING:
     from rustybt.exchange.market_api import ApiRequest
@@ -168,7 +169,7 @@ def _answered(answer: Any, listener: Listener, data: str) -> dict[str, Any]:
     """Return the answer to one message, with its id."""
     try:
         message = msgspec.json.decode(data, type=dict[str, Any])
-    except (msgspec.MsgspecError, UnicodeError):
+    except MALFORMED:
         return {"error": {"code": 3, "msg": "Invalid JSON"}, "id": None, "status": 400}
     try:
         return {"id": message.get("id"), **answer(listener, message)}

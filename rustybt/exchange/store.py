@@ -17,6 +17,7 @@ from rustybt.exchange.errors import ExchangeError
 from rustybt.exchange.records import Balance, FeeIn, OrderRecord, TradeRecord, Trading
 from rustybt.exchange.signing import ApiKey
 from rustybt.exchange.state import AccountState, TapeState, VenueState
+from rustybt.malformed import MALFORMED
 from rustybt.model.instrument import Instrument
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ class Store:
         try:
             row = self._database.execute("SELECT value FROM venue WHERE name = 'about'").fetchone()
             return None if row is None else self._read(msgspec.json.decode(row[0], type=_About))
-        except (sqlite3.Error, msgspec.MsgspecError) as error:
+        except (sqlite3.Error, *MALFORMED) as error:
             raise self._unusable(error) from None
 
     def _read(self, about: _About) -> VenueState:

@@ -13,6 +13,7 @@ from rustybt.files import PRIVATE_FILE, flush_folder
 from rustybt.journal.errors import JournalError
 from rustybt.journal.records import micros_of, time_of
 from rustybt.journal.tables import HEADS
+from rustybt.malformed import MALFORMED
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -147,7 +148,7 @@ def _lines(file: Path, last: int | None) -> tuple[list[bytes], int]:
 def _head_of(file: Path, number: int, line: bytes) -> SignedHead:
     try:
         return msgspec.json.decode(line, type=SignedHead)
-    except msgspec.MsgspecError as error:
+    except MALFORMED as error:
         raise JournalError(
             f"{file}, line {number}, is no signed head: {error}",
             remedy="compare the file with its backup: it was changed",

@@ -11,6 +11,7 @@ import msgspec
 from rustybt.journal.errors import JournalError
 from rustybt.journal.lines import line_of, record_from
 from rustybt.journal.records import GENESIS, Head, Record
+from rustybt.malformed import MALFORMED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -95,7 +96,7 @@ def _opening(name: str, line: bytes) -> _Opening:
     try:
         opening = msgspec.json.decode(line, type=_Opening)
         bytes.fromhex(opening.own)
-    except (msgspec.MsgspecError, ValueError) as error:
+    except (*MALFORMED, ValueError) as error:
         raise JournalError(f"{name} is no segment of a journal: {error}") from error
     if opening.format != FORMAT or range_of(name) != (opening.first, opening.last):
         raise JournalError(f"{name} is no segment of a journal, or not the one it is named")

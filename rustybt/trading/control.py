@@ -17,6 +17,7 @@ import msgspec
 
 from rustybt.errors import RustyBTError
 from rustybt.files import PRIVATE_FILE
+from rustybt.malformed import MALFORMED
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -110,7 +111,7 @@ class ControlServer:
         try:
             request = msgspec.json.decode(line, type=Request)
             return {"ok": True, **await self._answer(request)}
-        except msgspec.MsgspecError as error:
+        except MALFORMED as error:
             return {"ok": False, "error": f"this is no request: {error}"}
         except RustyBTError as error:
             return {"ok": False, "error": str(error)}

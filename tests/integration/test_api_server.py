@@ -269,8 +269,14 @@ def test_the_last_verdict_of_the_home_is_told(home: Path, serve: Any) -> None:
     }
     with serve(home, clock) as url:
         assert get(f"{url}/readiness").code == 404
-        for broken in ("{", "[]", '{"verdict": 1}', json.dumps({"verdict": {}, "digest": "x"})):
-            record.write_text(broken, "utf-8")
+        for broken in (
+            b"{",
+            b"[]",
+            b'{"verdict": 1}',
+            b'{"verdict": {}, "digest": "x"}',
+            b'{"\xff',
+        ):
+            record.write_bytes(broken)
             assert get(f"{url}/readiness").code == 500
         record.write_text(json.dumps({"verdict": {**said, "items": []}, "digest": "abc"}), "utf-8")
         assert get(f"{url}/readiness").json == {**said, "digest": "abc"}

@@ -108,6 +108,9 @@ class Backup(NamedTuple):
     data: bytes
     keys: tuple[SecretStr, ...]
 
+    def __repr__(self) -> str:
+        return f"a backup of {len(self.data)} bytes"
+
 
 @pytest.fixture(scope="module")
 def backup(home: Path) -> Backup:

@@ -17,6 +17,7 @@ import msgspec
 
 from rustybt.engine.sweep.errors import SweepStateError
 from rustybt.engine.sweep.task import Figures, Outcome
+from rustybt.malformed import MALFORMED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -209,5 +210,5 @@ def _entry(line: bytes) -> Entry | None:
         return None
     try:
         return msgspec.json.decode(body, type=Entry)
-    except msgspec.DecodeError:
+    except MALFORMED:
         return None

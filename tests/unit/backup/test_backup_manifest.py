@@ -107,7 +107,9 @@ def test_another_key_is_named_by_its_fingerprint() -> None:
     assert KEY.get_secret_value() not in said
 
 
-@pytest.mark.parametrize("data", [b"", b"[]", b"{", b"[" * 100_000, b'{"format":"x"}', b"\xff"])
+@pytest.mark.parametrize(
+    "data", [b"", b"[]", b"{", b"[" * 100_000, b'{"format":"x"}', b"\xff", b'{"\xff']
+)
 def test_what_is_no_manifest_is_refused(data: bytes) -> None:
     """Text of any other form is malformed, however deep it nests."""
     with pytest.raises(BackupError, match="malformed"):

@@ -82,8 +82,9 @@ def test_a_fault_that_cannot_be_is_refused_with_all_its_problems() -> None:
         Fault(kind=FaultKind.ERROR, nth=0, count=0, probability=2, delay=-1, status=200)
     for name in ("nth", "count", "probability", "delay", "status"):
         assert name in str(caught.value)
-    with pytest.raises(ExchangeError, match="no fault"):
-        fault_of(b'{"kind": "bad luck"}')
+    for data in (b'{"kind": "bad luck"}', b'{"\xff', b"[" * 100_000):
+        with pytest.raises(ExchangeError, match="no fault"):
+            fault_of(data)
     with pytest.raises(ExchangeError, match="no fault number"):
         Faults().hits(1)
 

@@ -126,8 +126,10 @@ def test_a_changed_line_is_named(tmp_path: Path) -> None:
     """A line that is no head, and a file that is none, are errors."""
     file = tmp_path / "heads"
     signed(file, 2)
-    file.write_bytes(b"{}\n" + file.read_bytes())
-    with pytest.raises(JournalError, match="line 1, is no signed head"):
-        read_heads(file)
+    whole = file.read_bytes()
+    for line in (b"{}", b'{"\xff'):
+        file.write_bytes(line + b"\n" + whole)
+        with pytest.raises(JournalError, match="line 1, is no signed head"):
+            read_heads(file)
     with pytest.raises(JournalError, match="cannot read"):
         read_heads(tmp_path)

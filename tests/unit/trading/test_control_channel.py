@@ -80,7 +80,7 @@ def test_a_deep_home_is_no_obstacle(tmp_path: Path) -> None:
     assert _talk(path, lambda: ask(path, Request(command="status"))) == {"asked": "status"}
 
 
-@pytest.mark.parametrize("line", [b"nonsense\n", b"[1]\n"])
+@pytest.mark.parametrize("line", [b"nonsense\n", b"[1]\n", b'{"\xff\n', b"[" * 10_000 + b"\n"])
 def test_what_is_no_request_is_refused(tmp_path: Path, line: bytes) -> None:
     """A line that is no JSON object gets an error, and the next one an answer."""
     path = tmp_path / "control.sock"
