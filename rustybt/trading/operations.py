@@ -18,6 +18,7 @@ from rustybt.model.order_state import OrderState
 from rustybt.risk.limits import Denial
 from rustybt.trading.commands import ClearTimer, End, Severity
 from rustybt.trading.recovery import INQUIRIES, start_snapshot
+from rustybt.trading.reducing import only_reducing
 from rustybt.trading.settings import OnStop
 from rustybt.trading.state import Phase
 from rustybt.trading.taking import BARS
@@ -75,9 +76,11 @@ def _enable(desk: Desk) -> None:
 def _cancel_risk(desk: Desk) -> None:
     """Cancel what may add risk while the breaker is tripped; what only reduces may stay."""
     books = desk.books
-    for order in books.orders.open():
-        kept = order.reduce_only and (books.breaker.allow_reducing or bool(books.flattening))
-        if not kept:
+    working = books.orders.open()
+    allowed = books.breaker.allow_reducing or bool(books.flattening)
+    kept = only_reducing(working, books.ledger.quantities()) if working and allowed else ()
+    for order in working:
+        if order.client_id not in kept:
             _cancel(desk, order, "the breaker has tripped")
 
 

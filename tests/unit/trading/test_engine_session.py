@@ -67,6 +67,30 @@ def test_a_tripped_breaker_lets_positions_be_reduced(session: Sessions) -> None:
     assert not run.wish(lambda strategy: strategy.close_position("BTC/USDT"))
 
 
+def test_a_trip_leaves_orders_that_can_only_reduce(session: Sessions) -> None:
+    """Flagged or not: a stop below a position is what one wants to keep then."""
+    run = holding(session)
+    first, second, third = (
+        run.wish(lambda strategy, each=each: strategy.sell("BTC/USDT", *each[:1], limit=each[1]))[0]
+        for each in (("0.6", 120), ("0.5", 130), ("0.4", 140))
+    )
+    for order in (first, second, third):
+        run.update(order.client_id, "accepted")
+    (more,) = run.wish(lambda strategy: strategy.buy("BTC/USDT", 1, limit=90))
+    run.update(more.client_id, "accepted").operator("halt")
+    cancelled = {each.client_id for each in run.commands(Cancel)}
+    # 0.6 and 0.5 are more than the coin that is held; the third sell is behind them.
+    assert cancelled == {second.client_id, third.client_id, more.client_id}
+
+
+def test_a_trip_cancels_all_where_reducing_is_not_allowed(session: Sessions) -> None:
+    """The setting says so."""
+    run = holding(session, allow_reducing=False)
+    (order,) = run.wish(lambda strategy: strategy.sell("BTC/USDT", "0.6", limit=120))
+    run.update(order.client_id, "accepted").operator("halt")
+    assert [each.client_id for each in run.commands(Cancel)] == [order.client_id]
+
+
 def test_a_trip_may_leave_orders_alone(session: Sessions) -> None:
     """Where it is configured so."""
     run = working(session, cancel_on_trip=False).operator("halt")
