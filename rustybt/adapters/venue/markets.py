@@ -62,7 +62,7 @@ async def read_instruments(
     """Return the instruments *symbols* (``None``: all) of a venue, without signing anything.
 
     Raise :class:`~rustybt.adapters.venue.errors.VenueError` if the venue cannot be asked, and for
-    symbols that it does not trade.
+    *symbols* that it does not trade, or not as spot.
     """
     exchange = open_exchange(access, ())
     markets = Markets()
@@ -81,7 +81,26 @@ async def read_instruments(
             f"{access.name} does not trade {', '.join(missing)}",
             expected=f"some of its {len(found)} symbols, such as {', '.join(sorted(found)[:3])}",
         )
-    return found if symbols is None else {symbol: found[symbol] for symbol in symbols}
+    if symbols is None:
+        return found
+    wanted = {symbol: found[symbol] for symbol in symbols}
+    refuse_derivatives(wanted)
+    return wanted
+
+
+def refuse_derivatives(instruments: Mapping[str, Instrument]) -> None:
+    """Raise for *instruments*, by symbol, whose positions could not be compared with the venue's.
+
+    A snapshot of an account has its balances; what is held in contracts is in none of them.
+    """
+    contracts = [symbol for symbol, each in instruments.items() if each.kind != InstrumentKind.SPOT]
+    if contracts:
+        raise VenueError(
+            f"{', '.join(contracts)}: contracts are not traded live, because their positions"
+            " could not be reconciled with the venue's",
+            expected="symbols of its spot markets, such as BTC/USDT",
+            remedy="name other --symbol, or trade them in backtests and on paper",
+        )
 
 
 def instrument_of(market: Mapping[str, Any], mode: int) -> Instrument:

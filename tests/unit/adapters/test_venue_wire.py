@@ -8,7 +8,7 @@ import pytest
 
 from rustybt.adapters.venue.errors import VenueError
 from rustybt.adapters.venue.exchange import NEEDED, Access, open_exchange, refuse_plain
-from rustybt.adapters.venue.markets import instrument_of
+from rustybt.adapters.venue.markets import instrument_of, refuse_derivatives
 from rustybt.adapters.venue.wire import (
     exact,
     fill_of,
@@ -256,6 +256,19 @@ def test_a_market_without_a_grid_is_refused(mode: int) -> None:
     precision = {"price": 5, "amount": 5} if mode == 3 else {"price": None, "amount": "0.1"}
     with pytest.raises(VenueError, match="BTC/USDT: the venue does not say its tick or its lot"):
         instrument_of(market(precision=precision), mode)
+
+
+def test_contracts_are_not_traded_live() -> None:
+    """Their positions are in no balance, so a fill that went missing would never be noticed."""
+    spot = instrument_of(market(), 4)
+    refuse_derivatives({"BTC/USDT": spot})
+    swaps = {
+        symbol: instrument_of(market(symbol=symbol, type=kind, contractSize=1), 4)
+        for symbol, kind in (("BTC/USDT:USDT", "swap"), ("ETH/USDT:USDT-260327", "future"))
+    }
+    with pytest.raises(VenueError) as caught:
+        refuse_derivatives({"BTC/USDT": spot, **swaps})
+    assert "BTC/USDT:USDT, ETH/USDT:USDT-260327: contracts" in str(caught.value)
 
 
 @pytest.mark.parametrize("address", ["http://example.org/api", "ws://203.0.113.7:80/x"])
