@@ -26,7 +26,7 @@ class Scribe:
     """
 
     def __init__(self, log: FilteringBoundLogger, *, waiting: int = _WAITING) -> None:
-        self._log = log
+        self.log = log
         self._queue: queue.Queue[tuple[object, datetime | None] | None] = queue.Queue(waiting)
         self._thread = threading.Thread(target=self._run, name="log", daemon=True)
         self._has_begun = False
@@ -73,9 +73,9 @@ class Scribe:
         """Write what there is to say, and before it what is missing."""
         missed, self._missed = self._missed, 0
         if missed:
-            self._log.warning("log lines were lost", lost=missed)
+            self.log.warning("log lines were lost", lost=missed)
         lines = [told] if isinstance(told, Line) else []
         if time is not None:
             lines.extend(lines_about(told, time))
         for line in lines:
-            getattr(self._log, line.level)(line.event, **line.fields)
+            getattr(self.log, line.level)(line.event, **line.fields)
