@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from rustybt.cli.backtest import ParameterOption, load
+from rustybt.cli.beside import api_beside
 from rustybt.cli.options import DEFAULT_HOME, HomeOption, JsonOption, wall_clock
 from rustybt.cli.output import emit_json, say, table
 from rustybt.cli.simulation import NameOption, StrategyOption
@@ -186,7 +187,8 @@ def _simulate(
         speed=speed,
         until=until,
     )
-    return session.run(enabled_by=_who(), reason="paper-trade"), session
+    with api_beside(settings, session):
+        return session.run(enabled_by=_who(), reason="paper-trade"), session
 
 
 def _practise(
@@ -222,7 +224,8 @@ def _practise(
             notifier=_shown(settings),
             until=until,
         )
-        return asyncio.run(_follow(session, exchange, pace or 0.0)), session
+        with api_beside(settings, session):
+            return asyncio.run(_follow(session, exchange, pace or 0.0)), session
 
 
 async def _follow(session: Session, exchange: PracticeThread, pace: float) -> Ending:
@@ -262,7 +265,8 @@ def _trade(
         notifier=_shown(settings),
         until=until,
     )
-    return session.run(enabled_by=_who(), reason="the command line"), session
+    with api_beside(settings, session):
+        return session.run(enabled_by=_who(), reason="the command line"), session
 
 
 # What was asked for

@@ -20,10 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import timedelta
 
-    from structlog.typing import FilteringBoundLogger
-
     from rustybt.journal.store import Journal
     from rustybt.monitoring.alerts.delivery import Delivery
+    from rustybt.monitoring.scribe import Scribe
     from rustybt.settings import Settings
     from rustybt.trading.ports import Clock
 
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
 class Session:
     """What :mod:`rustybt.system.starting` has wired. :meth:`run` returns when it is over.
 
-    *name* is the session's; *journal* stays open until :meth:`close`.
+    *name* is the session's; *journal* and *log* stay open until :meth:`close`.
     """
 
     def __init__(
@@ -42,7 +41,7 @@ class Session:
         runner: Runner,
         journal: Journal,
         clock: Clock,
-        log: FilteringBoundLogger,
+        log: Scribe,
         until: timedelta | None,
         alerts: Delivery | None = None,
     ) -> None:
@@ -50,7 +49,7 @@ class Session:
         self.runner = runner
         self.journal = journal
         self._clock = clock
-        self._log = log
+        self.log = log
         self._until = until
         self._alerts = alerts
         self._control = ControlServer(socket_file(Home(settings.home)), self._answer)
@@ -61,7 +60,7 @@ class Session:
 
     async def run_async(self, *, enabled_by: str | None, reason: str) -> Ending:
         """Do what :meth:`run` does, on a running event loop."""
-        self._log.info("session begins", enabled_by=enabled_by, reason=reason)
+        self.log.say("info", "session begins", enabled_by=enabled_by, reason=reason)
         if self._alerts is not None:
             self._alerts.start()
         timer = asyncio.ensure_future(self._end_in_time())
@@ -72,15 +71,21 @@ class Session:
         finally:
             timer.cancel()
             await asyncio.gather(timer, return_exceptions=True)
-        tell = self._log.error if ending.code else self._log.info
-        tell("session ended", code=ending.code, reason=ending.reason, exc_info=self.runner.error)
+        self.log.say(
+            "error" if ending.code else "info",
+            "session ended",
+            code=ending.code,
+            reason=ending.reason,
+            exc_info=self.runner.error,
+        )
         return ending
 
     def close(self) -> None:
-        """Close the journal, and end the delivery of alerts; what is left goes out next time."""
+        """Close journal and log, and end the delivery of alerts; the rest goes out next time."""
         self.journal.close()
         if self._alerts is not None and not self._alerts.close():
-            self._log.warning("alerts wait for delivery; the next session goes on with them")
+            self.log.say("warning", "alerts wait for delivery; the next session sends them")
+        self.log.close()
 
     async def _end_in_time(self) -> None:
         """Stop when the time is over that the session was to take."""

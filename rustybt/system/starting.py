@@ -17,7 +17,7 @@ from rustybt.journal.errors import JournalError
 from rustybt.journal.lease import Lease
 from rustybt.settings.venues import PRACTICE
 from rustybt.system.alerts import open_delivery
-from rustybt.system.logs import LoggedNotifier, session_log
+from rustybt.system.logs import Notifiers, known_secrets, session_log
 from rustybt.system.session import Session, operator
 from rustybt.system.wiring import (
     digest_of,
@@ -219,9 +219,11 @@ def _wired(
         clock = planned.clock
         hours = trading_hours(settings, clock.now())
         context = {"session": name, "mode": planned.mode, "broker": planned.venue.name}
-        alerts = open_delivery(settings, clock=wall, secrets=secrets, context=context)
-        hidden = [*secrets, *(() if alerts is None else alerts.secrets())]
-        log = session_log(settings, name, wall, hidden)
+        hidden = [*secrets, *known_secrets(settings, wall)]
+        alerts = open_delivery(settings, clock=wall, secrets=hidden, context=context)
+        log = session_log(
+            settings, name, wall, [*hidden, *(() if alerts is None else alerts.secrets())]
+        )
         notifiers = [one for one in (notifier, alerts) if one is not None]
         running = Runner(
             Engine(strategy, planned.instruments, wanted, hours=hours, state=state),
@@ -229,7 +231,7 @@ def _wired(
             feed=planned.feed,
             clock=clock,
             journal=journal,
-            notifier=LoggedNotifier(log, *notifiers),
+            notifier=Notifiers(*notifiers),
             started=SessionStarted(
                 time=clock.now(),
                 session=name,
@@ -244,6 +246,7 @@ def _wired(
             wall=wall,
             settings=runner,
             lease=lease,
+            observer=log,
         )
     except BaseException:
         if lease is not None:

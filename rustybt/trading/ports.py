@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from rustybt.journal.records import Record
     from rustybt.model.instrument import Instrument
-    from rustybt.trading.commands import Alert
+    from rustybt.trading.commands import Alert, Command
     from rustybt.trading.reports import EngineEvent
 
     Sink = Callable[[EngineEvent], None]
@@ -108,4 +108,15 @@ class Notifier(Protocol):
 
     def notify(self, alert: Alert, time: datetime) -> None:
         """Take an alert for delivery."""
+        ...
+
+
+class Observer(Protocol):
+    """Who follows a session. It returns at once, never raises, and changes nothing."""
+
+    def observe(self, told: EngineEvent | Command, time: datetime) -> None:
+        """Take note of what happened, or was wanted because of it, at the session's *time*.
+
+        It is in the journal by then, and what was wanted is on its way.
+        """
         ...

@@ -38,13 +38,14 @@ from rustybt.trading.timers import Timers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
+    from datetime import datetime
     from typing import Any
 
     from rustybt.journal.lease import Lease
     from rustybt.journal.store import Journal
     from rustybt.trading.commands import Command
     from rustybt.trading.engine import Engine
-    from rustybt.trading.ports import Clock, Feed, Notifier, Venue
+    from rustybt.trading.ports import Clock, Feed, Notifier, Observer, Venue
     from rustybt.trading.reports import EngineEvent
 
 FAILED: Final = 3
@@ -79,7 +80,8 @@ class Runner:
 
     *feed* makes the feed, which may want to know when all is :meth:`settled`. *journal* is open,
     with the lease of the account as its fence if there is a *lease*; *wall* is the real time that
-    leases go by. Events may come from any place on the event loop through :meth:`put`.
+    leases go by. *observer* follows what is done. Events may come from any place on the event loop
+    through :meth:`put`.
     """
 
     def __init__(
@@ -95,6 +97,7 @@ class Runner:
         wall: Callable[[], Any],
         settings: RunnerSettings | None = None,
         lease: Lease | None = None,
+        observer: Observer | None = None,
     ) -> None:
         self.engine = engine
         self.settings = RunnerSettings() if settings is None else settings
@@ -105,6 +108,8 @@ class Runner:
         self._started = started
         self._wall = wall
         self._lease = lease
+        self._observer = observer
+        self._unobserved: list[tuple[EngineEvent | Command, datetime]] = []
         self._timers = Timers(clock, self.put)
         self._urgent: deque[EngineEvent] = deque()
         self._market: deque[EngineEvent] = deque()
@@ -223,9 +228,11 @@ class Runner:
             return
         self._journal.append(EVENT, canonical(event), event.time)
         self.events += 1
+        self._unobserved.append((event, event.time))
         for command in self.engine.process(event):
             self._journal.append(COMMAND, to_json(command.record()), event.time)
             self._wanted.append(command)
+            self._unobserved.append((command, event.time))
 
     def _settle(self) -> None:
         """Put everything on the disk, then carry out what is wanted."""
@@ -234,7 +241,15 @@ class Runner:
         wanted, self._wanted = self._wanted, []
         for command in wanted:
             self._carry_out(command)
+        self._show()
         self._keep_house()
+
+    def _show(self) -> None:
+        """Let who follows the session see what was done."""
+        done, self._unobserved = self._unobserved, []
+        if self._observer is not None:
+            for told, time in done:
+                self._observer.observe(told, time)
 
     def _commit(self) -> None:
         """Put everything on the disk."""
@@ -322,7 +337,9 @@ class Runner:
         """End at once, and tell people."""
         self.error = error or self.error
         if self._ending is None:
-            self._notify(Alert(kind="session_failed", severity=Severity.CRITICAL, message=reason))
+            alert = Alert(kind="session_failed", severity=Severity.CRITICAL, message=reason)
+            self._unobserved.append((alert, self._clock.now()))
+            self._notify(alert)
         self.abort(reason)
 
     async def _close(self) -> None:
@@ -345,6 +362,7 @@ class Runner:
                 self._lease.release()
             except JournalError as error:
                 self._fail(str(error))
+        self._show()
         self._notices.close()
 
     def _say_goodbye(self) -> None:
@@ -354,6 +372,7 @@ class Runner:
             time=self._clock.now(), reason=ending.reason, planned=ending.code == 0
         )
         self._journal.append(EVENT, canonical(stopped), stopped.time)
+        self._unobserved.append((stopped, stopped.time))
         self.engine.process(stopped)
         self._journal.commit()
         self._journal.sign_head()
