@@ -5,7 +5,8 @@ one run, signed with ``rustybt-ready sign-results``. What the parts may say to w
 
 - checks of ``host`` items count from the deployments of the latest stage among the parts, checks of
   ``record`` items from any deployment; sandboxes have no say in either where a deployment has one;
-- a part in which a check could not be evaluated, or did not run, gives way to one where it could;
+- a part in which a check could not be evaluated, did not run, or found nothing signed yet, gives
+  way to one where it could;
 - where two parts decided a check differently they are in conflict, and nothing is merged.
 """
 
@@ -40,7 +41,7 @@ from pytest_rustybt_ready.values import (
 from pytest_rustybt_ready.verdict import Inputs, judge
 from pytest_rustybt_ready.verify.parts import PartError, Signed, read_part
 
-UNDECIDED = (Outcome.NOT_RUN, Outcome.UNPROVEN)
+UNDECIDED = (Outcome.NOT_RUN, Outcome.UNPROVEN, Outcome.AWAITING)
 
 
 class Order(NamedTuple):

@@ -212,6 +212,13 @@ def test_a_sandbox_alone_may_speak_of_its_host(parts: Parts) -> None:
     assert merged.run.stage is Stage.DEV
 
 
+def test_a_part_that_saw_no_signature_gives_way(parts: Parts) -> None:
+    """That nothing was signed yet where a part was made is no conflict with where it was."""
+    host = parts.write("host", said={"engine": "awaiting"})
+    merged = parts.merge(parts.write("ci"), parts.write("staging"), host)
+    assert merged.verdict.of("7.2.1").disposition == "passed"
+
+
 def test_approvals_are_for_the_merged_results(parts: Parts, desk: Any) -> None:
     """Merge, read, sign for what was read, merge again: the approval counts."""
     paths = parts.all()
