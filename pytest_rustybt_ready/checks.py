@@ -16,7 +16,7 @@ import pytest
 
 from pytest_rustybt_ready.checklist import Checklist
 from pytest_rustybt_ready.claims import case_problems, claims_of, controls_for, info_of, problems_of
-from pytest_rustybt_ready.evidence import Evidence, Unproven
+from pytest_rustybt_ready.evidence import Awaiting, Evidence, Unproven
 from pytest_rustybt_ready.marks import MARK
 from pytest_rustybt_ready.proof import (
     EVIDENCE_KEY,
@@ -357,6 +357,8 @@ def _started(call: pytest.CallInfo[None]) -> datetime:
 def _outcome(error: BaseException | None, when: str) -> tuple[Outcome, str]:
     if error is None:
         return Outcome.PASSED, ""
+    if isinstance(error, Awaiting):
+        return Outcome.AWAITING, error.reason
     if isinstance(error, Unproven):
         return Outcome.UNPROVEN, error.reason
     if isinstance(error, pytest.skip.Exception):

@@ -29,6 +29,17 @@ class Unproven(Skipped):
         self.remedy = remedy
 
 
+class Awaiting(Unproven):
+    """Raised when a signature is missing: all that is wrong is that nobody has signed, or no more.
+
+    Unlike its base it says for certain that the item is not satisfied.
+    """
+
+    def __init__(self, reason: str, remedy: str = "") -> None:
+        super().__init__(reason, remedy)
+        self.msg = f"awaiting: {reason}"
+
+
 class Evidence:
     """Collects what one check saw. A check that leaves none is an error."""
 
@@ -119,6 +130,10 @@ class Evidence:
     def unproven(self, reason: str, *, remedy: str = "") -> NoReturn:
         """End the check as ``unproven``: it could not be evaluated here, for *reason*."""
         raise Unproven(self._line(reason), self._line(remedy))
+
+    def awaiting(self, reason: str, *, remedy: str = "") -> NoReturn:
+        """End the check as ``awaiting``: a signature is missing, for *reason*."""
+        raise Awaiting(self._line(reason), self._line(remedy))
 
     def _add(
         self,

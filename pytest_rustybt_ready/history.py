@@ -7,11 +7,13 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
-from pytest_rustybt_ready.canonical import digest, to_bytes
+from pytest_rustybt_ready.canonical import digest, digest_bytes, to_bytes
 from pytest_rustybt_ready.errors import HistoryError
 from pytest_rustybt_ready.record import Changes, Record
-from pytest_rustybt_ready.values import Disposition, Instant, Stage, Value
+from pytest_rustybt_ready.statements import revocations
+from pytest_rustybt_ready.values import Disposition, Instant, Stage, Subject, Value
 
 FILE = "history.jsonl"
 START = "sha256:" + "0" * 64
@@ -21,6 +23,8 @@ class Entry(Value, frozen=True, kw_only=True):
     """One run as the history keeps it: the disposition of each item that the run covered.
 
     ``previous`` is the digest of the line before; ``digest`` that of this line's other fields.
+    ``revocations`` are the digests of those that the run saw, in the deployment that ``home``
+    stands for; both are left out where there were none.
     """
 
     previous: str
@@ -32,6 +36,8 @@ class Entry(Value, frozen=True, kw_only=True):
     record: str
     items: dict[str, Disposition]
     digest: str = ""
+    home: str | UnsetType = UNSET
+    revocations: tuple[str, ...] | UnsetType = UNSET
 
     def sealed(self) -> Entry:
         """Return the entry with its digest filled in."""
@@ -54,6 +60,22 @@ class History:
             return self._parse(self.path.read_bytes())
         except FileNotFoundError:
             return []
+
+    def revocations(self, subject: Subject) -> dict[str, str]:
+        """Return the revocations that earlier runs saw in this deployment, with which run it was.
+
+        A history that cannot be read knows of none; that is told where runs are compared.
+        """
+        try:
+            entries = self.entries()
+        except (HistoryError, OSError):
+            return {}
+        seen: dict[str, str] = {}
+        for entry in entries:
+            if entry.revocations is not UNSET and entry.home == home_of(subject):
+                who = f"the run of {entry.at:%Y-%m-%d %H:%M} UTC"
+                seen = dict.fromkeys(entry.revocations, who) | seen
+        return seen
 
     def append(self, record: Record) -> None:
         """Add *record*'s run to the file; raise as :meth:`entries` does."""
@@ -102,6 +124,7 @@ def entry_of(record: Record, previous: str) -> Entry:
     """
     told = (item for item in record.verdict.items if item.in_scope)
     cut_short = record.run.interrupted
+    seen = tuple(sorted(revocations.sound(record.sealed_statements, record.refused)))
     return Entry(
         previous=previous,
         at=record.verdict.at,
@@ -115,7 +138,14 @@ def entry_of(record: Record, previous: str) -> Entry:
             for item in told
             if not (cut_short and item.disposition is Disposition.NOT_RUN)
         },
+        home=home_of(record.subject) if seen else UNSET,
+        revocations=seen or UNSET,
     ).sealed()
+
+
+def home_of(subject: Subject) -> str:
+    """Return what stands for the place of a deployment: not its name, which others may share."""
+    return digest_bytes(subject.home.encode())
 
 
 def changes(entries: Iterable[Entry], record: Record) -> Changes:

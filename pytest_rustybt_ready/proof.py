@@ -23,7 +23,7 @@ from _pytest.outcomes import OutcomeException
 
 from pytest_rustybt_ready import checkout
 from pytest_rustybt_ready.canonical import to_bytes
-from pytest_rustybt_ready.evidence import Evidence
+from pytest_rustybt_ready.evidence import Awaiting, Evidence
 from pytest_rustybt_ready.marks import Control
 from pytest_rustybt_ready.redaction import clean
 from pytest_rustybt_ready.values import ProofOutcome, ProofResult
@@ -232,7 +232,12 @@ def _expect_assertion(check: CheckCall, control: Control) -> str:
 
 
 def _is_assertion(error: BaseException) -> bool:
-    """Tell whether a check says by *error* that something is not as it should be."""
+    """Tell whether a check says by *error* that something is not as it should be.
+
+    That a signature is missing it says for certain too.
+    """
+    if isinstance(error, Awaiting):
+        return True
     if isinstance(error, pytest.xfail.Exception):
         return False
     if isinstance(error, pytest.fail.Exception):

@@ -14,7 +14,7 @@ import msgspec
 from pytest_rustybt_ready.canonical import digest, to_bytes
 from pytest_rustybt_ready.checklist import Checklist
 from pytest_rustybt_ready.errors import RecordError
-from pytest_rustybt_ready.statements import Refusal, Sealed, Statement, Trust
+from pytest_rustybt_ready.statements import Refusal, Sealed, Statement, Trust, revocations
 from pytest_rustybt_ready.values import (
     CheckInfo,
     CheckResult,
@@ -96,6 +96,11 @@ class Record(Value, frozen=True, kw_only=True):
             refused=self.refused,
             authors=self.subject.authors,
         )
+
+    @property
+    def trusted(self) -> dict[str, str]:
+        """Return digests of the files that say whom to believe, and of all revocations."""
+        return self.trust.digests | revocations.account(self.sealed_statements, self.refused)
 
     def sealed(self) -> Record:
         """Return the record with its digest filled in."""

@@ -1,6 +1,6 @@
-"""What becomes of each item: the rules, applied to what a run has shown.
+"""What becomes of each item: pure functions of :class:`Inputs` and an instant.
 
-Pure functions of :class:`Inputs` and an instant; :mod:`pytest_rustybt_ready.verdict` sums them up.
+:mod:`pytest_rustybt_ready.verdict` sums them up.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from pytest_rustybt_ready.checklist import Checklist, Item
 from pytest_rustybt_ready.statements import Refusal, Statement
 from pytest_rustybt_ready.statements.standing import (
     Circumstances,
+    Standing,
     days_after,
     signed_twice,
     standing,
@@ -88,6 +89,10 @@ class Finding(NamedTuple):
     stale: bool = False
 
 
+# Of a check that missed a signature: what is signed by now is looked up beside it and outweighs it.
+LOOKED_UP = Finding(Disposition.NOT_APPLICABLE, "looked up again")
+
+
 class Ran(NamedTuple):
     """All results of one check: the worst of them speaks, the evidence of all is held to age."""
 
@@ -105,7 +110,7 @@ class Facts:
         self.at = at
         self.ran = _ran(inputs.results)
         self.proofs = _by_check(inputs.proofs)
-        self.checks = sorted(inputs.checks, key=_info_order)
+        self.checks = sorted(inputs.checks, key=lambda c: (c.check, c.section, c.items))
         self.controls: defaultdict[str, set[str]] = defaultdict(set)
         self.claims: defaultdict[str, list[CheckInfo]] = defaultdict(list)
         for check in self.checks:
@@ -169,6 +174,10 @@ class Rulings:
             self._found[item.id] = Finding(Disposition.NOT_RUN, "it rests on itself")
             self._found[item.id] = self._waived(item, self._bare(item))
         return self._found[item.id]
+
+    def standing_of(self, item: Item) -> Standing:
+        """Return the signature of *item* that counts, or why there is none."""
+        return standing(item, self._facts.signatures[item.id], self._circumstances)
 
     def _bare(self, item: Item) -> Finding:
         if item.derives:
@@ -236,16 +245,16 @@ class Rulings:
 
     def _judged(self, item: Item, check: str) -> Finding:
         finding = self._facts_of(item, check)
-        open_ = self._facts.judge(check).disposition is Disposition.UNPROVEN
-        if item.or_signed and open_:
+        if item.or_signed and self._facts.judge(check).disposition is Disposition.UNPROVEN:
             signed = self._signed(item)
             return signed if signed.disposition is Disposition.SIGNED else finding
-        return finding
+        missed = finding.disposition is Disposition.AWAITING
+        return LOOKED_UP if missed and {Kind.SIGNED, Kind.DERIVED} & {*item.kinds} else finding
 
     def _supported(self, item: Item, ran: Ran) -> Finding:
         """Hold a passed result to what its stage asks of evidence: age, provenance, proof."""
         expires = None
-        if item.max_age_days is not None:
+        if item.max_age_days is not None and item.automated:
             expires = days_after(ran.oldest, item.max_age_days)
             if self._facts.at >= expires:
                 reason = f"stale: its evidence is older than {item.max_age_days} days"
@@ -265,7 +274,7 @@ class Rulings:
         return "" if state is ProofState.PROVEN else f"{ran.worst.check} is not proven: {state}"
 
     def _signed(self, item: Item) -> Finding:
-        found = standing(item, self._facts.signatures[item.id], self._circumstances)
+        found = self.standing_of(item)
         disposition = Disposition.SIGNED if found.best else Disposition.AWAITING
         return Finding(disposition, found.reason, found.lapses, stale=found.lapsed)
 
@@ -290,10 +299,13 @@ class Rulings:
     def results(self) -> str:
         """Return the digest of what the checks say of each item, whatever anybody signed.
 
-        An approval is bound to it: another outcome of any item makes it another release.
+        An approval is bound to it: another outcome of any item makes it another release. What
+        people sign again and again (the daily review) is none of it, whatever is on record.
         """
-        leaves = (i for i in self._checklist.items if i.automated)
-        found = {i.id: self._checked(i, bare=True).disposition for i in leaves}
+        leaves = [i for i in self._checklist.items if i.automated]
+        found = {i.id: Disposition.NOT_RUN for i in leaves}
+        bound = (i for i in leaves if Kind.SIGNED not in i.kinds)
+        found |= {i.id: self._checked(i, bare=True).disposition for i in bound}
         return digest({"commit": self._facts.inputs.commit, "items": found})
 
     def _waived(self, item: Item, finding: Finding) -> Finding:
@@ -376,15 +388,11 @@ def _result_order(result: CheckResult) -> tuple[int, datetime, str, str]:
     return (severity, result.started, result.reason, result.remedy)
 
 
-def _info_order(check: CheckInfo) -> tuple[str, str, tuple[str, ...]]:
-    return (check.check, check.section, check.items)
-
-
 def _by_check(proofs: Iterable[ProofResult]) -> dict[str, list[ProofResult]]:
-    grouped: defaultdict[str, list[ProofResult]] = defaultdict(list)
+    grouped: dict[str, list[ProofResult]] = {}
     for proof in proofs:
-        grouped[proof.check].append(proof)
-    return dict(grouped)
+        grouped.setdefault(proof.check, []).append(proof)
+    return grouped
 
 
 def _items(count: int) -> str:

@@ -278,7 +278,8 @@ class Run:
         if not subject.home:
             return Gathered()
         bench = Bench(self.config.rootpath, subject.project, subject.commit, self.checklist)
-        return gather(Path(subject.home, "readiness"), bench, at)
+        seen = self._history().revocations(subject)
+        return gather(Path(subject.home, "readiness"), bench, at, seen)
 
     def _results(self) -> Iterator[CheckResult]:
         """Yield the results; a check that was never torn down has not passed."""

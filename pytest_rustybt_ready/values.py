@@ -27,11 +27,14 @@ class Stage(enum.StrEnum):
     @property
     def rank(self) -> int:
         """Position in the order dev < staging < production < live, from 0."""
-        return list(Stage).index(self)
+        return STAGES.index(self)
 
     def reaches(self, other: Stage) -> bool:
         """Tell whether a gate at this stage includes items of *other*."""
         return self.rank >= other.rank
+
+
+STAGES = tuple(Stage)  # a verdict asks for ranks thousands of times
 
 
 class Kind(enum.StrEnum):
@@ -65,6 +68,7 @@ class Outcome(enum.StrEnum):
     FAILED = "failed"
     ERROR = "error"
     UNPROVEN = "unproven"
+    AWAITING = "awaiting"
     NOT_RUN = "not run"
 
 

@@ -204,7 +204,7 @@ class _Judgement:
         )
 
     def _proof(self, item: Item) -> ProofState:
-        if not item.automated:
+        if not (item.automated or self.facts.claims[item.id]):
             return ProofState.NOT_NEEDED
         family = (item, *self.checklist.children(item))
         checks = [check.check for member in family for check in self.facts.claims[member.id]]
@@ -249,7 +249,7 @@ class _Judgement:
     def _blocker(self, item: Item, verdict: ItemVerdict) -> Blocker:
         ran = (self.facts.ran[check] for check in verdict.checks if check in self.facts.ran)
         remedies = (found.worst.remedy for found in ran if found.worst.remedy)
-        awaiting = verdict.disposition is Disposition.AWAITING
+        awaiting = verdict.disposition is Disposition.AWAITING and item.role
         return Blocker(
             item=item.id,
             section=self.checklist.section_of(item).key,

@@ -13,10 +13,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from pytest_rustybt_ready import Subject
+    from pytest_rustybt_ready import Evidence, Subject
+    from readiness_tests.derivations import Derivations
     from readiness_tests.engine import EngineUnderTest
     from readiness_tests.host import Host
     from readiness_tests.machine import Machine
+    from readiness_tests.office import Office
+    from readiness_tests.signatures import Signatures
     from readiness_tests.subjects import Checkout, Deployment
 
 SANDBOX_KEY = pytest.StashKey[Path]()
@@ -158,6 +161,58 @@ def machine(request: pytest.FixtureRequest, proving: bool, tmp_path: Path) -> Ma
         return described_machine(tmp_path / "machine")
     options = request.config.option
     return machine_at(getattr(options, "hosts", None), getattr(options, "ssh_config", None))
+
+
+@pytest.fixture(scope="session")
+def statements_of_the_deployment(pytestconfig: pytest.Config) -> Signatures:
+    """Return what people signed for the deployment under judgement, read once."""
+    from pytest_rustybt_ready.options import load_checklist
+    from pytest_rustybt_ready.run import now, subject_of
+    from pytest_rustybt_ready.statements.gather import Bench
+    from readiness_tests.signatures import Signatures
+
+    subject = subject_of(pytestconfig)
+    commit = "" if subject.dirty else subject.commit
+    checklist = load_checklist(pytestconfig)
+    bench = Bench(pytestconfig.rootpath, subject.project, commit, checklist)
+    return Signatures(Path(subject.home, "readiness"), bench, subject.authors, now)
+
+
+@pytest.fixture(scope="session")
+def office(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Office:
+    """Return people with keys, and a release that they can sign for: all proofs share them."""
+    from pytest_rustybt_ready.options import load_checklist
+    from readiness_tests.office import found_office
+
+    return found_office(tmp_path_factory.mktemp("office"), load_checklist(pytestconfig))
+
+
+@pytest.fixture
+def signatures(
+    request: pytest.FixtureRequest, proving: bool, evidence: Evidence, tmp_path: Path
+) -> Signatures:
+    """Return what people signed, or in a proof a sandbox where all is signed that the check is on.
+
+    For an item that rests on approvals these are the ones by four eyes.
+    """
+    if not proving:
+        held: Signatures = request.getfixturevalue("statements_of_the_deployment")
+        return held
+    from readiness_tests.office import Desk
+
+    office: Office = request.getfixturevalue("office")
+    (item,) = evidence.items
+    approvals = (i for i in office.bench.checklist.items if i.four_eyes)
+    return Desk(office, tmp_path / "readiness", (item,) if item.role else approvals)
+
+
+@pytest.fixture
+def derivations(pytestconfig: pytest.Config) -> Derivations:
+    """Return the derived items of the checklist in force; a proof may let them rest on others."""
+    from pytest_rustybt_ready.options import load_checklist
+    from readiness_tests.derivations import Derivations
+
+    return Derivations(load_checklist(pytestconfig))
 
 
 @pytest.fixture

@@ -23,6 +23,8 @@ def facts_of(home: Path) -> dict[str, bool | int | str | None]:
         "api_enabled": settings.api_enabled,
         "broker": settings.broker,
         "environment": str(settings.environment),
+        "has_clients": settings.has_clients,
+        "regulated": settings.regulated,
         "trading_calendar": settings.trading_calendar,
     }
 

@@ -8,6 +8,7 @@ that every check of section 1 and 2 passes on it until a control breaks it.
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 from datetime import UTC, datetime
@@ -179,8 +180,13 @@ def commit_all(folder: Path, message: str) -> None:
     git(folder, "commit", "-q", "-m", message)
 
 
-def git(folder: Path, *words: str) -> str:
-    """Run git in *folder*, as an author of its own and without anybody's settings or hooks."""
+def git(folder: Path, *words: str, committed: str = "") -> str:
+    """Run git in *folder*, as an author of its own and without anybody's settings or hooks.
+
+    What it commits is dated *committed*, or now.
+    """
     identity = ("-c", "user.name=Sandbox", "-c", "user.email=sandbox@localhost")
     command = ("git", *identity, "-c", "commit.gpgsign=false", "-C", str(folder), *words)
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    env = os.environ | ({"GIT_COMMITTER_DATE": committed} if committed else {})
+    done = subprocess.run(command, check=True, capture_output=True, text=True, env=env)
+    return done.stdout

@@ -109,6 +109,11 @@ API_PORT=8000
 # What this host serves to others beside SSH and the API; the readiness checks know of it.
 # OPEN_PORTS=443/tcp
 
+# Whether the regime asks for a compliance officer, and whether money of others is managed: what is
+# not declared false is taken to be true, and then somebody has to sign for it.
+# REGULATED=false
+# HAS_CLIENTS=false
+
 DATA_CACHE_SIZE_MB=256
 NUM_WORKERS=1
 DB_URL=sqlite:///state/rustybt.db

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from pytest_rustybt_ready.statements import Statement
+from pytest_rustybt_ready.statements import Statement, revocations
 from pytest_rustybt_ready.statements.gather import Bench, Gathered
 from pytest_rustybt_ready.statements.standing import Circumstances, lapse_of, sign_command, standing
 from pytest_rustybt_ready.values import Kind
@@ -26,6 +26,7 @@ def _lines(found: Gathered, bench: Bench, at: datetime, *, awaiting: bool) -> It
     if awaiting:
         yield from _awaiting(statements, bench, at)
     digests = found.trust.digests or {"allowed_signers": "missing"}
+    digests |= revocations.account(found.sealed, refused)
     yield from (f"{name} {digest}" for name, digest in digests.items())
     yield f"{len(statements)} sound, {len(refused)} refused"
 

@@ -1,7 +1,8 @@
 """The signed text: an in-toto Statement v1, in one canonical JSON form.
 
 Its subjects name, by digest, all that it is bound to: the item's text, the commit, each file of
-evidence, the results that the signer saw, or the statement that it revokes.
+evidence, the results that the signer saw, the statement that it revokes, and the revocations that
+were there before it.
 """
 
 from __future__ import annotations
@@ -71,8 +72,15 @@ class Document(Value, frozen=True, kw_only=True, rename={"type": "_type"}):
         named = ((r.name.partition("/"), r.digest) for r in self.subject)
         return {name: d["sha256"] for (head, slash, name), d in named if head + slash == EVIDENCE}
 
+    @property
+    def revocations(self) -> frozenset[str]:
+        """Return the digests of the revocations that the signer found beside the statement."""
+        named = (r.digest.get("sha256", "") for r in self.subject if r.name.startswith(REVOCATION))
+        return frozenset(named)
+
 
 EVIDENCE = "evidence/"
+REVOCATION = "revocation/"
 
 
 def resource(name: str, value: str) -> Resource:

@@ -11,11 +11,19 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 from pytest_rustybt_ready.canonical import digest_bytes
 from pytest_rustybt_ready.checklist import Checklist, Item
-from pytest_rustybt_ready.statements import LONGEST_WAIVER, Refusal, Sealed, Statement, Trust
+from pytest_rustybt_ready.statements import (
+    LONGEST_WAIVER,
+    Refusal,
+    Sealed,
+    Statement,
+    Trust,
+    revocations,
+)
 from pytest_rustybt_ready.statements.document import (
     LARGEST,
     Document,
@@ -37,7 +45,8 @@ class Expected(NamedTuple):
     """What statements are held to.
 
     ``commits`` gives the date of each commit that the project knows; ``evidence`` is the folder
-    with the files that signers attached, or None where they are not at hand.
+    with the files that signers attached, or None where they are not at hand. ``revocations`` are
+    the digests of those that must be there, with who has seen them.
     """
 
     checklist: Checklist
@@ -45,6 +54,7 @@ class Expected(NamedTuple):
     at: datetime
     commits: Mapping[str, datetime]
     evidence: Path | None = None
+    revocations: Mapping[str, str] = MappingProxyType({})
 
 
 class Examined(NamedTuple):
@@ -92,7 +102,22 @@ def examine(sealed: Sequence[Sealed], trust: Trust, expected: Expected) -> Exami
                 refused.append(found)
             else:
                 sound.append(found)
-    return _without_revoked(sound, refused)
+    there = revocations.documents(sealed)
+    believed = {bare(one.digest): one.document for one in sound}
+    vouched = revocations.vouched(believed, there, expected.revocations)
+    if vouched.missing:
+        return _all_refused(sound, refused, revocations.lost(vouched.missing))
+    # once a sound statement names a revocation, it holds whatever became of the key that signed it
+    files = {bare(digest_bytes(s.document.encode())): s.file for s in sealed}
+    kept = {name: d for name, d in vouched.present.items() if name not in believed}
+    sound += [_Sound(files[name], document, name, "") for name, document in kept.items()]
+    spared = {files[name] for name in kept}
+    return _without_revoked(sound, [r for r in refused if r.file not in spared])
+
+
+def _all_refused(sound: Sequence[_Sound], refused: Sequence[Refusal], reason: str) -> Examined:
+    every = [Refusal(file=s.file, item=s.document.predicate.item, reason=reason) for s in sound]
+    return Examined(refused=tuple(sorted([*refused, *every], key=lambda r: (r.file, r.reason))))
 
 
 def known_commits(sealed: Sequence[Sealed]) -> frozenset[str]:

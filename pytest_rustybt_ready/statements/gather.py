@@ -41,10 +41,16 @@ class Gathered(NamedTuple):
     examined: Examined = Examined()
 
 
-def gather(folder: Path, bench: Bench, at: datetime) -> Gathered:
+def gather(
+    folder: Path,
+    bench: Bench,
+    at: datetime,
+    revocations: Mapping[str, str] = MappingProxyType({}),
+) -> Gathered:
     """Read and examine the statements below *folder*, the ``readiness/`` of a deployment.
 
-    Nothing is raised for what is not sound: it is refused, with the reason.
+    Nothing is raised for what is not sound: it is refused, with the reason. *revocations* must
+    be there, by digest, with who has seen them.
     """
     sealed, unread = read_sealed(folder / FOLDER)
     try:
@@ -55,7 +61,9 @@ def gather(folder: Path, bench: Bench, at: datetime) -> Gathered:
     if not sealed:
         return Gathered(trust, examined=Examined(refused=unread))
     commits = dates(bench.root, {*known_commits(sealed), bench.commit})
-    expected = Expected(bench.checklist, bench.project, at, commits, folder / EVIDENCE_FOLDER)
+    expected = Expected(
+        bench.checklist, bench.project, at, commits, folder / EVIDENCE_FOLDER, revocations
+    )
     found = examine(sealed, trust, expected)
     return Gathered(trust, sealed, commits, found._replace(refused=(*unread, *found.refused)))
 

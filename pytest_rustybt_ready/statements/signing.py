@@ -21,6 +21,7 @@ from pytest_rustybt_ready.statements import Sealed, Statement
 from pytest_rustybt_ready.statements.document import (
     EVIDENCE,
     FILE_NAME,
+    REVOCATION,
     Action,
     Document,
     Predicate,
@@ -36,9 +37,12 @@ from pytest_rustybt_ready.statements.examine import (
     FOLDER,
     Expected,
     examine,
+    known_commits,
+    read_sealed,
     stored_name,
 )
 from pytest_rustybt_ready.statements.gather import Bench, dates
+from pytest_rustybt_ready.statements.revocations import newest, revokes, sound
 from pytest_rustybt_ready.statements.ssh import STATEMENTS, sign
 from pytest_rustybt_ready.statements.trust import read_trust
 
@@ -80,16 +84,20 @@ def make(folder: Path, bench: Bench, item: Item, signer: Signer, said: Said) -> 
     if not bench.commit:
         raise SigningError(f"{bench.root}: no commit is checked out there; name one with --commit")
     evidence = _evidence(said.evidence)
-    document = _document(bench, item, signer, said, evidence)
+    sealed, _ = read_sealed(folder / FOLDER)
+    beside = [one for one in sealed if revokes(one)]
+    # whether somebody may revoke can only be told beside what is revoked
+    known = _sound(folder, bench, sealed, signer.at) if beside else {}
+    document = _document(bench, item, signer, said, evidence, newest(known))
     text = render(document)
     parse(text)  # what cannot be read back is not signed
-    sealed = Sealed(
+    it = Sealed(
         file="it",
         document=text.decode(),
         signature=sign(text, key=signer.key, namespace=STATEMENTS),
     )
-    _accept(folder, bench, sealed, signer.at)
-    return _write(folder, f"{item.id}-{said.action}", sealed, evidence)
+    _accept(folder, bench, it, beside, signer.at)
+    return _write(folder, f"{item.id}-{said.action}", it, evidence)
 
 
 def lifetime(text: str) -> timedelta:
@@ -122,7 +130,12 @@ def target_of(statements: Sequence[Statement], name: str, files: Mapping[str, st
 
 
 def _document(
-    bench: Bench, item: Item, signer: Signer, said: Said, evidence: Mapping[str, Path]
+    bench: Bench,
+    item: Item,
+    signer: Signer,
+    said: Said,
+    evidence: Mapping[str, Path],
+    revocations: Sequence[str],
 ) -> Document:
     at = signer.at.replace(microsecond=0)
     bonds = {
@@ -134,6 +147,7 @@ def _document(
     subject: list[Resource] = [resource(name, value) for name, value in bonds.items() if value]
     named = ((digest, path.name) for digest, path in evidence.items())
     subject += [resource(EVIDENCE + name, digest) for digest, name in named]
+    subject += [resource(REVOCATION + digest[:16], digest) for digest in revocations]
     return Document(
         subject=tuple(sorted(subject, key=lambda r: r.name)),
         predicate=Predicate(
@@ -162,15 +176,29 @@ def _evidence(paths: Sequence[Path]) -> dict[str, Path]:
     return found
 
 
-def _accept(folder: Path, bench: Bench, sealed: Sealed, at: datetime) -> None:
+def _sound(
+    folder: Path, bench: Bench, sealed: Sequence[Sealed], at: datetime
+) -> Mapping[str, Document]:
+    """Return the revocations among *sealed* that hold, by digest."""
+    found = examine(sealed, read_trust(folder), _expected(bench, sealed, at))
+    return sound(sealed, found.refused)
+
+
+def _accept(
+    folder: Path, bench: Bench, sealed: Sealed, beside: Sequence[Sealed], at: datetime
+) -> None:
     """Read *sealed* back as a run would; raise SigningError with the reason if it is refused."""
-    commits = dates(bench.root, {bench.commit})
-    expected = Expected(bench.checklist, bench.project, at, commits)
-    refused = examine([sealed], read_trust(folder), expected).refused
+    found = examine([*beside, sealed], read_trust(folder), _expected(bench, beside, at))
+    refused = [refusal for refusal in found.refused if refusal.file == sealed.file]
     if refused:
         raise SigningError(
             f"the statement would not count, so it was not kept: {refused[0].reason}"
         )
+
+
+def _expected(bench: Bench, beside: Sequence[Sealed], at: datetime) -> Expected:
+    commits = dates(bench.root, {*known_commits(beside), bench.commit})
+    return Expected(bench.checklist, bench.project, at, commits)
 
 
 def _write(folder: Path, name: str, sealed: Sealed, evidence: Mapping[str, Path]) -> Path:

@@ -5,6 +5,7 @@ Pure functions of values and an instant.
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,6 +17,7 @@ from pytest_rustybt_ready.statements import Statement
 
 # The end of time, as far as a datetime reaches: what would lapse later never does.
 NEVER = datetime.max.replace(tzinfo=UTC)
+ATTACHED = re.compile(r"--evidence ([\w.-]*\w)", re.ASCII)
 
 
 class Circumstances(NamedTuple):
@@ -80,9 +82,15 @@ def signed_twice(
 def sign_command(item: Item) -> str:
     """Return the command that signs *item*, with ``EMAIL`` for the signer's address."""
     days = min(item.max_age_days or 90, 90)
+    evidence = "".join(f" --evidence {name}" for name in evidence_asked(item))
     results = " --results readiness-report/readiness.json" if item.four_eyes else ""
-    role = shlex.quote(item.role)
-    return f"rustybt-ready sign {item.id} --as EMAIL --role {role} --expires {days}d{results}"
+    who = f"--as EMAIL --role {shlex.quote(item.role)}"
+    return f"rustybt-ready sign {item.id} {who}{evidence} --expires {days}d{results}"
+
+
+def evidence_asked(item: Item) -> tuple[str, ...]:
+    """Return the files that a signer of *item* is asked to attach, as its remedy calls them."""
+    return tuple(ATTACHED.findall(item.remedy))
 
 
 def lapse_of(item: Item, statement: Statement) -> datetime:

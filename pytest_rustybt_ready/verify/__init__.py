@@ -57,7 +57,7 @@ def as_json(record: Record, verdict: Verdict) -> str:
         "subject": record.subject.name,
         "commit": record.subject.commit,
         "run": record.verdict.at.isoformat(),
-        "trust": record.trust.digests,
+        "trust": record.trusted,
         "refused": msgspec.to_builtins(record.refused),
         "run_status": record.verdict.scope_status,
         "scope": scope_words(record.run.scope, record),
@@ -96,7 +96,7 @@ def _signed(record: Record) -> Iterator[str]:
     """Yield how many statements were verified, believing whom, and which were refused."""
     if record.statements:
         yield f"{count(len(record.statements), 'statement')} verified, with the keys and roles of"
-        yield from (f"  {name} {digest}" for name, digest in record.trust.digests.items())
+        yield from (f"  {name} {digest}" for name, digest in record.trusted.items())
     yield from (f"refused: {one_line(f'{r.file}: {r.reason}')}" for r in record.refused)
 
 

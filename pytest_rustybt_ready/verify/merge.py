@@ -5,8 +5,10 @@ one run, signed with ``rustybt-ready sign-results``. What the parts may say to w
 
 - checks of ``host`` items count from the deployments of the latest stage among the parts, checks of
   ``record`` items from any deployment; sandboxes have no say in either where a deployment has one;
-- a part in which a check could not be evaluated, or did not run, gives way to one where it could;
-- where two parts decided a check differently they are in conflict, and nothing is merged.
+- a part in which a check could not be evaluated, did not run, or found nothing signed yet, gives
+  way to one where it could;
+- where two parts decided a check differently they are in conflict, and nothing is merged;
+- a revocation that a part has seen must still be among the statements, or none of them counts.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from pytest_rustybt_ready.canonical import digest
 from pytest_rustybt_ready.checklist import Checklist
 from pytest_rustybt_ready.record import Record
 from pytest_rustybt_ready.statements.gather import Bench, Gathered, gather
+from pytest_rustybt_ready.statements.revocations import sound
 from pytest_rustybt_ready.statements.ssh import keyring
 from pytest_rustybt_ready.statements.trust import read_trust, roles_of
 from pytest_rustybt_ready.values import (
@@ -40,7 +43,7 @@ from pytest_rustybt_ready.values import (
 from pytest_rustybt_ready.verdict import Inputs, judge
 from pytest_rustybt_ready.verify.parts import PartError, Signed, read_part
 
-UNDECIDED = (Outcome.NOT_RUN, Outcome.UNPROVEN)
+UNDECIDED = (Outcome.NOT_RUN, Outcome.UNPROVEN, Outcome.AWAITING)
 
 
 class Order(NamedTuple):
@@ -69,8 +72,13 @@ def merge(order: Order) -> Record:
     results = tuple(_results(signed, checks))
     subject = _subject(found)
     bench = Bench(order.root, subject.project, subject.commit, found[0].checklist)
-    statements = gather(order.folder, bench, order.at)
+    seen = {name: s.part.file for s in signed for name in _revocations(s.record)}
+    statements = gather(order.folder, bench, order.at, seen)
     return _record(order, signed, subject, (tuple(checks.values()), results), statements)
+
+
+def _revocations(record: Record) -> Iterable[str]:
+    return sound(record.sealed_statements, record.refused)
 
 
 def _read(order: Order) -> list[Signed]:

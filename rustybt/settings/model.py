@@ -196,6 +196,17 @@ class Settings(BaseModel):
         validate_default=True,
     )
 
+    regulated: bool = Field(
+        default=True,
+        alias="REGULATED",
+        description="true or false: whether the regime asks for a compliance officer",
+    )
+    has_clients: bool = Field(
+        default=True,
+        alias="HAS_CLIENTS",
+        description="true or false: whether money of others is managed",
+    )
+
     open_ports: Ports = Field(
         (),
         alias="OPEN_PORTS",

@@ -27,7 +27,8 @@ def test_the_package_exports_what_checks_need() -> None:
 def test_evidence_offers_these_verbs() -> None:
     """What a check can do with its evidence."""
     assert public(evidence.Evidence) == {
-        "attach", "clear", "entries", "expect", "meets", "record", "threshold", "unproven",
+        "attach", "awaiting", "clear", "entries", "expect", "meets", "record", "threshold",
+        "unproven",
     }  # fmt: skip
 
 

@@ -163,6 +163,16 @@ HDF = table(
                                 ),
                             },
                             descriptions=several(table({"label": TEXT, "data": TEXT})),
+                            attestation_data=table(
+                                {
+                                    "control_id": TEXT,
+                                    "explanation": TEXT,
+                                    "frequency": {"type": "string", "pattern": r"^[1-9]\d*d$"},
+                                    "status": word("passed"),
+                                    "updated": INSTANT,
+                                    "updated_by": TEXT,
+                                }
+                            ),
                             waiver_data=table(
                                 {
                                     "justification": TEXT,

@@ -51,26 +51,48 @@ def _group(chapter: Chapter) -> dict[str, Any]:
 
 def _control(record: Record, line: Line) -> dict[str, Any]:
     item = line.item
+    return (
+        {
+            "id": item.id,
+            "title": one_line(item.text),
+            "desc": one_line(item.how),
+            "descriptions": [
+                {"label": "check", "data": one_line(item.how)},
+                {"label": "fix", "data": one_line(line.remedy)},
+            ],
+            "impact": OPTIONAL if item.optional else _impact(line),
+            "refs": [],
+            "tags": {
+                "stage": str(item.stage),
+                "kinds": [str(kind) for kind in item.kinds],
+                "disposition": str(line.disposition),
+                "blocking": line.verdict.blocking,
+            },
+            "code": "",
+            "source_location": {"ref": line.checks[0].check if line.checks else "", "line": 0},
+            "results": [_result(record, line)],
+        }
+        | _attestation(record, line)
+        | _waiver(record, line)
+    )
+
+
+def _attestation(record: Record, line: Line) -> dict[str, Any]:
+    """Return what a person vouches for, where that is what satisfies the item."""
+    commit = "" if record.subject.dirty else record.subject.commit
+    held = line.signature(record.verdict.at, commit)
+    if line.disposition is not Disposition.SIGNED or held is None:
+        return {}
     return {
-        "id": item.id,
-        "title": one_line(item.text),
-        "desc": one_line(item.how),
-        "descriptions": [
-            {"label": "check", "data": one_line(item.how)},
-            {"label": "fix", "data": one_line(line.remedy)},
-        ],
-        "impact": OPTIONAL if item.optional else _impact(line),
-        "refs": [],
-        "tags": {
-            "stage": str(item.stage),
-            "kinds": [str(kind) for kind in item.kinds],
-            "disposition": str(line.disposition),
-            "blocking": line.verdict.blocking,
-        },
-        "code": "",
-        "source_location": {"ref": line.checks[0].check if line.checks else "", "line": 0},
-        "results": [_result(record, line)],
-    } | _waiver(record, line)
+        "attestation_data": {
+            "control_id": line.item.id,
+            "explanation": one_line(f"signed as {held.role}: {held.digest}"),
+            "frequency": f"{line.item.max_age_days}d",
+            "status": "passed",
+            "updated": held.signed_at.isoformat(),
+            "updated_by": one_line(held.signer),
+        }
+    }
 
 
 def _impact(line: Line) -> float:

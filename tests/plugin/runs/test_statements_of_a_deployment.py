@@ -103,6 +103,27 @@ def test_a_tampered_statement_is_named(signed: Any) -> None:
     assert f"refused: 2.1.1 {path.name}: it was changed" in run.output
 
 
+def test_a_revocation_that_an_earlier_run_has_seen_is_missed(signed: Any) -> None:
+    """Taken away before anybody signed again, the history of runs still knows of it."""
+    assert sign(signed, "2.1.2") == 0
+    assert signed.run().item("2.1.2") == "signed"
+    where = ["--deployment", "home", "--key", "home/key", "--checklist", "checklist.toml"]
+    who = ["--as", "ada@example.org", "--role", "security-reviewer", "--reason", "a mistake"]
+    assert cli.run(["revoke", "2.1.2", *who, *where]) == 0
+    run = signed.run()
+    assert (run.code, run.item("2.1.2")) == (6, "awaiting")
+    assert run.record.trusted["revocations"].endswith(" (1)")
+    (path,) = (signed.root / "home/readiness/statements").glob("*-revocation-*.json")
+    path.unlink()
+    run = signed.run()
+    assert (run.code, run.item("2.1.2")) == (6, "awaiting")
+    assert "a revocation was taken away" in run.reason("2.1.2")
+    assert "named by the run of" in run.reason("2.1.2")
+    # the history does not forget by being asked
+    assert signed.run().item("2.1.2") == "awaiting"
+    assert cli.run(["history"]) == 0
+
+
 def test_trust_that_cannot_be_read_is_named(signed: Any) -> None:
     """Where allowed_signers cannot be read, statements are refused, and the run goes on."""
     assert sign(signed, "2.1.2") == 0

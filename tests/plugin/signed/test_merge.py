@@ -95,7 +95,7 @@ class Parts:
             facts=subject.facts,
             commit="" if subject.dirty else subject.commit,
             authors=subject.authors,
-            **{k: v for k, v in values.items() if k != "parts"},
+            **{k: v for k, v in values.items() if k not in ("parts", "sealed_statements")},
         )
         verdict = judge(inputs, run.finished)
         return Record(run=run, subject=subject, statements=(), verdict=verdict, **values).sealed()
@@ -210,6 +210,29 @@ def test_a_sandbox_alone_may_speak_of_its_host(parts: Parts) -> None:
     merged = parts.merge(parts.write("ci"))
     assert merged.verdict.of("2.2.3").disposition == "passed"
     assert merged.run.stage is Stage.DEV
+
+
+def test_a_part_that_saw_no_signature_gives_way(parts: Parts) -> None:
+    """That nothing was signed yet where a part was made is no conflict with where it was."""
+    host = parts.write("host", said={"engine": "awaiting"})
+    merged = parts.merge(parts.write("ci"), parts.write("staging"), host)
+    assert merged.verdict.of("7.2.1").disposition == "passed"
+
+
+def test_a_revocation_that_a_part_has_seen_is_missed(parts: Parts, desk: Any) -> None:
+    """Taken away before anybody signed again, it is in the signed record of the host."""
+    desk.sign("ada", "2.1.6", "security-reviewer")
+    (statement,) = desk.read().examined.statements
+    said = {"action": "revocation", "reason": "wrong", "statement": statement.digest}
+    path = desk.sign("eve", "2.1.6", "security-reviewer", **said)
+    host = parts.write("host", sealed_statements=desk.read().sealed)
+    others = [parts.write("ci"), parts.write("staging")]
+    reason = parts.merge(*others, host).verdict.of("2.1.6").reason
+    assert "its signature was revoked" in reason
+    path.unlink()
+    reason = parts.merge(*others, host).verdict.of("2.1.6").reason
+    assert "a revocation was taken away" in reason
+    assert "named by host.json" in reason
 
 
 def test_approvals_are_for_the_merged_results(parts: Parts, desk: Any) -> None:

@@ -205,7 +205,8 @@ def test_the_reason_of_a_refusal_stands_with_its_item(desk: Any) -> None:
     judged = judge(inputs(desk), NOW)
     assert f"refused: {path.name}: it is not signed" in judged.of("2.1.6").reason
     blocker = next(b for b in judged.blockers if b.item == "2.1.6")
-    command = "rustybt-ready sign 2.1.6 --as EMAIL --role security-reviewer --expires 90d"
+    who = "--as EMAIL --role security-reviewer"
+    command = f"rustybt-ready sign 2.1.6 {who} --evidence report.pdf --expires 90d"
     assert blocker.remedy == command
 
 
